@@ -1,0 +1,161 @@
+"""The exceptions of simclient: few, typed and plain.
+
+Each message says what was being done, to what, and what to do next. One exception comes out of a session block, never a group.
+No message, repr or argument holds an API key.
+
+    SimClientError
+    ├── InputError              a value you passed cannot be used (also a ValueError); nothing was sent
+    │   └── BundleError         a bundle file cannot be read or written; the place in it is named
+    ├── ConnectError            never got a connection: address, TLS, handshake, key, capacity
+    ├── ConnectionLost          had it, and it broke; out of a session: the reconnect budget is spent
+    ├── ProtocolError
+    │   ├── LocalProtocolError  you asked for something illegal in this state
+    │   └── RemoteProtocolError the server said something unreadable or illegal
+    ├── RemoteError             the server refused: its typed payload
+    │   ├── RpcError            a JSON-RPC error object: code, message, data
+    │   └── HttpError           an HTTP status other than success: status, body
+    ├── SubscriptionFailed      which one, the last slot delivered; everything before it was delivered
+    └── SessionClosed           used after the end
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "BundleError",
+    "ConnectError",
+    "ConnectionLost",
+    "HttpError",
+    "InputError",
+    "LocalProtocolError",
+    "ProtocolError",
+    "RemoteError",
+    "RemoteProtocolError",
+    "RpcError",
+    "SessionClosed",
+    "SimClientError",
+    "SubscriptionFailed",
+]
+
+
+class SimClientError(Exception):
+    """The root of every error that simclient raises on purpose."""
+
+
+class InputError(SimClientError, ValueError):
+    """A value that you passed cannot be used; raised before anything is sent."""
+
+
+class BundleError(InputError):
+    """A block bundle cannot be read or written; the message names the file and the place in it."""
+
+
+class ConnectError(SimClientError):
+    """A connection could not be made.
+
+    Attributes:
+        retryable: Whether another attempt may succeed (a refused port may open; a bad certificate or key will not mend).
+    """
+
+    def __init__(self, message: str, *, retryable: bool = True) -> None:
+        super().__init__(message)
+        self.retryable = retryable
+
+
+class ConnectionLost(SimClientError):
+    """A connection that was up has gone.
+
+    Attributes:
+        code: The WebSocket close code, 1006 where the peer sent no close frame, None where there is no WebSocket.
+        reason: The close reason the peer gave; it is the peer's text, so treat it as hostile.
+    """
+
+    def __init__(self, message: str, *, code: int | None = None, reason: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.reason = reason
+
+
+class ProtocolError(SimClientError):
+    """A rule of the protocol was broken, on either side."""
+
+
+class LocalProtocolError(ProtocolError):
+    """You asked for something that is illegal in this state; nothing was sent and nothing changed."""
+
+
+class RemoteProtocolError(ProtocolError):
+    """The server said something unreadable or illegal.
+
+    Attributes:
+        path: The JSON path of the part that is wrong, `$` for the whole message.
+        excerpt: At most 200 characters of what was there.
+    """
+
+    def __init__(self, message: str, *, path: str = "$", excerpt: str = "") -> None:
+        super().__init__(message)
+        self.path = path
+        self.excerpt = excerpt
+
+
+class RemoteError(SimClientError):
+    """The server refused.
+
+    Attributes:
+        payload: The typed error that the server gave (one of the classes of `simclient.wire.failures`), or None.
+    """
+
+    def __init__(self, message: str, *, payload: object = None) -> None:
+        super().__init__(message)
+        self.payload = payload
+
+
+class RpcError(RemoteError):
+    """A JSON-RPC request was answered with an error object.
+
+    Attributes:
+        method: The method that was called.
+        code: The JSON-RPC error code; Solana's own are -32001 to -32016.
+        data: The error's `data` as JSON text, None where absent.
+    """
+
+    def __init__(self, message: str, *, method: str, code: int, data: str | None = None) -> None:
+        super().__init__(message)
+        self.method = method
+        self.code = code
+        self.data = data
+
+
+class HttpError(RemoteError):
+    """An HTTP request was answered with a status other than success.
+
+    Attributes:
+        status: The HTTP status code.
+        body: At most 64 KiB of the answer's body, decoded as UTF-8 with replacement.
+        retry_after_seconds: What a `Retry-After` header in seconds said, else None.
+    """
+
+    def __init__(
+        self, message: str, *, status: int, body: str, retry_after_seconds: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.body = body
+        self.retry_after_seconds = retry_after_seconds
+
+
+class SubscriptionFailed(SimClientError):
+    """A subscription ended before its end marker; everything received before was delivered.
+
+    Attributes:
+        subscription: Which one, as its `describe()` says it.
+        last_slot: The last slot delivered for it, None if there was none.
+    """
+
+    def __init__(self, message: str, *, subscription: str, last_slot: int | None) -> None:
+        super().__init__(message)
+        self.subscription = subscription
+        self.last_slot = last_slot
+
+
+class SessionClosed(SimClientError):
+    """The session has ended; the reason, if it was a failure, is this error's `__cause__`."""

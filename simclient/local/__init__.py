@@ -1,0 +1,1 @@
+"""The simulator in the package: the backtest API on loopback, executing on a real SVM."""

@@ -1,0 +1,1 @@
+"""Rules: pure state machines over wire values; the clock is an argument. No trio, no sockets."""

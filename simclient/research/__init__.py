@@ -1,0 +1,1 @@
+"""What is done with events: the run driver, sinks, P&L."""

@@ -1,0 +1,1 @@
+"""Solana JSON-RPC on a session's endpoint."""

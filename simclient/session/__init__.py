@@ -1,0 +1,1 @@
+"""Tasks: everything that owns a nursery, and what the user holds."""

@@ -1,0 +1,1 @@
+"""Bytes: the control socket, the notification feed, HTTP. Knows no Solana."""
