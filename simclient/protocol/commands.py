@@ -1,0 +1,61 @@
+"""What the control machine asks its task to do: plain values, carried out in order."""
+
+from __future__ import annotations
+
+import attrs
+
+from ..errors import SimClientError
+from ..wire.requests import ControlRequest
+from ..wire.responses import Completed, SessionAttached, SessionCreated, SessionEvent
+
+__all__ = ["Closed", "Command", "Complete", "Deliver", "Fail", "Opened", "Reconnect", "Send"]
+
+
+@attrs.frozen
+class Send:
+    """Write this request on the control socket."""
+
+    request: ControlRequest
+
+
+@attrs.frozen
+class Opened:
+    """The session exists (for the first time): its data plane may be used."""
+
+    session: SessionCreated | SessionAttached
+
+
+@attrs.frozen
+class Deliver:
+    """Hand this event to the user."""
+
+    event: SessionEvent
+
+
+@attrs.frozen
+class Complete:
+    """The range has ended: drain the subscriptions, then hand this to the user as the last event."""
+
+    event: Completed
+
+
+@attrs.frozen
+class Reconnect:
+    """Drop the socket and try again, within the budget."""
+
+    reason: str
+
+
+@attrs.frozen
+class Fail:
+    """End the run with this error."""
+
+    error: SimClientError
+
+
+@attrs.frozen
+class Closed:
+    """The server has confirmed the end of the session, or there is nothing to confirm."""
+
+
+Command = Send | Opened | Deliver | Complete | Reconnect | Fail | Closed

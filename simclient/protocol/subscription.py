@@ -1,0 +1,230 @@
+"""One subscription of a session, as a machine without I/O: its keys, over any number of sockets.
+
+Theory of operation. A subscription is one socket at a time with one key per address. On each new socket every key that has not ended is
+subscribed, all requests at once; the subscription is up when all are acknowledged. Notifications of an earlier key may come between the
+acknowledgements; they are handed on in order.
+
+- The cursor of a key is the last slot handed on. The first subscribe carries none; after a drop it carries `replayFromSlot` = cursor.
+- Exactly once (the default): what a socket sends for slots below the cursor, before it has caught up, and the notifications of the
+  boundary slot that were handed on already (`boundary.py`) are dropped. At least once: nothing is dropped.
+- A key has ended at its `subscriptionComplete`; the subscription has ended when all keys have. Final.
+- A message that cannot be read, or a compressed stream that breaks, makes the socket useless: `receive` hands on what came before it
+  and reports the fault; the task reconnects and the cursor makes up for it.
+- A refused subscribe is fatal: asking again would be refused again.
+- Notifications of unknown kinds, or for a subscription id that was never acknowledged, are handed on and never de-duplicated.
+
+Source: protocol.md "Subscriptions"; `managed/subscription.rs` of simulator-client 0.9.0.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import attrs
+
+from ..errors import RemoteProtocolError, RpcError
+from ..wire.compression import StreamDecompressor
+from ..wire.notifications import (
+    AccountDiff,
+    Acknowledgement,
+    ExecutedTransaction,
+    Refusal,
+    SubscriptionComplete,
+    TransactionLogs,
+    UnknownNotification,
+    decode_data_message,
+)
+from ..wire.subscriptions import AccountDiffs, Subscription, SubscriptionKey, keys_of, write_subscribe
+from .boundary import Boundary, digest_of
+
+__all__ = ["Notification", "Received", "SubscriptionMachine"]
+
+Notification = AccountDiff | ExecutedTransaction | TransactionLogs | UnknownNotification
+"""What a subscription hands to the user."""
+
+
+@attrs.define
+class Received:
+    """What came of one batch of frames."""
+
+    notifications: list[Notification] = attrs.field(factory=list)
+    """To hand on, in order, whatever else is set."""
+    fault: RemoteProtocolError | None = None
+    """The socket is useless; reconnect."""
+    refusal: RpcError | None = None
+    """The server refused a subscribe; do not try again."""
+
+
+class SubscriptionMachine:
+    """Decides what to subscribe, what to hand on and when the stream has ended."""
+
+    def __init__(
+        self,
+        subscription: Subscription,
+        *,
+        exactly_once: bool,
+        compress: bool,
+        max_message_bytes: int,
+        boundary_bytes: int,
+    ) -> None:
+        """Start without a socket.
+
+        Args:
+            subscription: What the user asked for.
+            exactly_once: Whether to drop what a reconnect replays.
+            compress: Whether to ask for the zstd stream; the server may ignore it.
+            max_message_bytes: The longest notification read, after decompression.
+            boundary_bytes: How much of the newest slot to keep per key before digests take its place.
+        """
+        self.subscription = subscription
+        self._exactly_once = exactly_once
+        self._compress = compress
+        self._max_message_bytes = max_message_bytes
+        self._keys = [_Key(key, Boundary(boundary_bytes)) for key in keys_of(subscription)]
+        self._requested: dict[int, _Key] = {}
+        self._acknowledged: dict[int, _Key] = {}
+        self._decompressor = StreamDecompressor(max_message_bytes)
+        self.delivered = 0
+        self.duplicates_dropped = 0
+        self.out_of_order = 0
+
+    @property
+    def is_up(self) -> bool:
+        """Whether every key of the current socket is acknowledged."""
+        return bool(self._acknowledged) and not self._requested
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether every key has had its end marker."""
+        return all(key.has_ended for key in self._keys)
+
+    @property
+    def last_slot(self) -> int | None:
+        """The newest slot handed on, of any key."""
+        return max((key.cursor for key in self._keys if key.cursor is not None), default=None)
+
+    def connected(self) -> list[str]:
+        """A new socket is up: return the subscribe requests to write, in order."""
+        self._decompressor = StreamDecompressor(self._max_message_bytes)
+        self._requested = dict(enumerate((key for key in self._keys if not key.has_ended), start=1))
+        self._acknowledged = {}
+        commitment = "confirmed" if isinstance(self.subscription, AccountDiffs) else self.subscription.commitment
+        return [
+            write_subscribe(
+                key.key,
+                request_id=request_id,
+                replay_from_slot=key.cursor,
+                compress=self._compress,
+                commitment=commitment,
+            )
+            for request_id, key in self._requested.items()
+        ]
+
+    def disconnected(self) -> None:
+        """The socket is gone."""
+        self._requested = {}
+        self._acknowledged = {}
+
+    def receive(self, frames: Sequence[tuple[bool, bytes]]) -> Received:
+        """Take the data frames that one read gave: (is it binary, payload)."""
+        received = Received()
+        hand_on = received.notifications.append
+        acknowledged = self._acknowledged
+        try:
+            for is_binary, payload in frames:
+                message = decode_data_message(self._decompressor.decompress(payload) if is_binary else payload)
+                key = acknowledged.get(message.subscription_id) if isinstance(message, _KEYED) else None
+                if key is None:
+                    self._receive_rare(message, received)
+                elif message.slot == key.cursor and key.replay is None:
+                    key.boundary.add(message)
+                    hand_on(message)
+                elif self._is_new(key, message):
+                    hand_on(message)
+                if received.refusal is not None:
+                    break
+        except RemoteProtocolError as error:
+            received.fault = error
+        self.delivered += len(received.notifications)
+        return received
+
+    def _receive_rare(self, message: object, received: Received) -> None:
+        """Take what is not a notification of an acknowledged key."""
+        match message:
+            case Acknowledgement(request_id=request_id, subscription_id=subscription_id):
+                self._acknowledge(request_id, subscription_id)
+            case Refusal():
+                received.refusal = self._refused(message)
+            case SubscriptionComplete(subscription_id=subscription_id):
+                key = self._acknowledged.get(subscription_id)
+                if key is not None:
+                    key.has_ended = True
+            case AccountDiff() | ExecutedTransaction() | TransactionLogs() | UnknownNotification():
+                received.notifications.append(message)
+            case _:
+                raise RemoteProtocolError(f"the data socket carried {type(message).__name__}, which is unknown")
+
+    def _acknowledge(self, request_id: int, subscription_id: int) -> None:
+        key = self._requested.pop(request_id, None)
+        if key is None:
+            raise RemoteProtocolError(f"the server acknowledged request {request_id}, which was not asked", path="$.id")
+
+        self._acknowledged[subscription_id] = key
+        key.replay = key.boundary.to_replay() if self._exactly_once and key.cursor is not None else None
+
+    def _refused(self, refusal: Refusal) -> RpcError:
+        key = self._requested.get(refusal.request_id or 0, self._keys[0]).key
+        return RpcError(
+            f"the server refused {key.method} of {key.address}: {refusal.message} (code {refusal.code})",
+            method=key.method,
+            code=refusal.code,
+        )
+
+    def _is_new(self, key: _Key, message: AccountDiff | ExecutedTransaction | TransactionLogs) -> bool:
+        """Move the cursor and tell whether `message` is to be handed on."""
+        slot = message.slot
+        if key.cursor is None or slot > key.cursor:
+            key.cursor = slot
+            key.replay = None
+            key.boundary.clear()
+            key.boundary.add(message)
+            return True
+
+        if (
+            key.replay is None
+        ):  # below the cursor on a socket that had caught up: the server's disorder, not ours to mend
+            self.out_of_order += 1
+            return True
+
+        if slot < key.cursor or self._was_handed_on(key.replay, message):
+            self.duplicates_dropped += 1
+            return False
+
+        key.boundary.add(message)
+        return True
+
+    @staticmethod
+    def _was_handed_on(replay: Counter[bytes], message: AccountDiff | ExecutedTransaction | TransactionLogs) -> bool:
+        digest = digest_of(message)
+        if not replay[digest]:
+            return False
+
+        replay[digest] -= 1
+        return True
+
+
+_KEYED = (AccountDiff, ExecutedTransaction, TransactionLogs)
+"""Notifications that belong to a key and have a slot."""
+
+
+@attrs.define
+class _Key:
+    """One address of the subscription, and how far its stream was handed on."""
+
+    key: SubscriptionKey
+    boundary: Boundary
+    cursor: int | None = None
+    has_ended: bool = False
+    replay: Counter[bytes] | None = None
+    """What the current socket may still repeat of the boundary slot; None: it has caught up."""

@@ -1,0 +1,55 @@
+"""The policy of a managed session: every deadline and bound in one frozen value, in seconds and counts.
+
+Source of the defaults: the managed client of simulator-client 0.9.0, where a line does not say otherwise.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from ..protocol.budget import BudgetLimits
+from ..transport.limits import TransportLimits
+
+__all__ = ["Limits"]
+
+
+@attrs.frozen(kw_only=True)
+class Limits:
+    """How long a session waits for what, and how much it keeps."""
+
+    connect_seconds: float = 30.0
+    """Name lookup, TCP, TLS and the WebSocket handshake together."""
+    response_seconds: float = 120.0
+    """For the answer to create, attach and resume."""
+    keepalive_interval_seconds: float = 15.0
+    keepalive_deadline_seconds: float = 45.0
+    """Without any inbound traffic for so long, while we were reading, a connection counts as dead."""
+    drain_idle_seconds: float = 60.0
+    """After `completed`, a connected subscription may be silent for so long before its end marker."""
+    continue_grace_seconds: float = 10.0
+    """After a resume, how long to wait for a sign that the server took a `continue` written just before the cut. Ours."""
+    closing_seconds: float = 5.0
+    """For everything that leaving the block does."""
+    reconnect: BudgetLimits = attrs.field(factory=BudgetLimits)
+    max_message_bytes: int = 256 * 2**20
+    """The longest message read; a transaction or a 10 MiB account in base64 is well below."""
+    control_backlog: int = 65_536
+    """Control events that the user has not taken; a run of slots counts once. Beyond it the control socket is not read."""
+    data_batches: int = 4
+    """Batches of notifications (one per socket read, 256 KiB at most) waiting for the user. Ours."""
+    boundary_bytes: int = 16 * 2**20
+    """Raw notifications of the newest slot kept per key to recognise a replay; beyond it their digests are. Ours."""
+
+    @property
+    def transport(self) -> TransportLimits:
+        """The part that sockets need; their closing is within ours."""
+        return TransportLimits(
+            connect_seconds=self.connect_seconds,
+            close_seconds=self.closing_seconds / 5,
+            max_message_bytes=self.max_message_bytes,
+        )
+
+    @property
+    def goodbye_seconds(self) -> float:
+        """For closing the session on the server: what the closing of the sockets leaves."""
+        return self.closing_seconds * 3 / 5

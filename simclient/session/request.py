@@ -1,0 +1,174 @@
+"""What the user asked for, checked before anything is sent."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+
+import attrs
+
+from ..errors import InputError
+from ..wire.accounts import AccountData
+from ..wire.addresses import address_of
+from ..wire.discovery import DiscoveryFilter
+from ..wire.params import SessionParams
+from ..wire.requests import Continue, ContinueTo, CreateSession
+from ..wire.subscriptions import Subscription, keys_of
+from ..wire.urls import control_url
+from .credentials import Secret, find_key
+
+__all__ = ["SessionRequest", "continue_request", "continue_to_request", "slot_range"]
+
+_U64_MAX = 2**64 - 1
+_DISCONNECT_TIMEOUT_SECONDS = 360
+"""Longer than the reconnect budget of 300 s, so that every attempt can still find the session. Source: simulator-client 0.28.0."""
+_LONGEST_DISCONNECT_TIMEOUT_SECONDS = 900
+_LONGEST_CAPACITY_WAIT_SECONDS = 2**16 - 1
+
+
+@attrs.frozen(kw_only=True)
+class SessionRequest:
+    """A session to open: where, with which key, and how."""
+
+    url: str
+    secret: Secret | None
+    create: CreateSession
+    subscriptions: tuple[Subscription, ...]
+
+    @classmethod
+    def build(
+        cls,
+        url: str,
+        *,
+        start_slot: int,
+        end_slot: int | None,
+        slot_count: int | None,
+        subscriptions: Sequence[Subscription],
+        api_key: str | None,
+        send_summary: bool,
+        disconnect_timeout_seconds: int | None,
+        capacity_wait_timeout_seconds: int | None,
+        extra_compute_units: int | None,
+        discoveries: Sequence[DiscoveryFilter],
+    ) -> SessionRequest:
+        """Check everything.
+
+        Raises:
+            InputError: A value cannot be used; the message names it and the way out.
+        """
+        first, last = slot_range(start_slot, end_slot=end_slot, slot_count=slot_count)
+        disconnect_timeout = (
+            _DISCONNECT_TIMEOUT_SECONDS if disconnect_timeout_seconds is None else disconnect_timeout_seconds
+        )
+        _check_range("disconnect_timeout_seconds", disconnect_timeout, _LONGEST_DISCONNECT_TIMEOUT_SECONDS)
+        _check_range("capacity_wait_timeout_seconds", capacity_wait_timeout_seconds, _LONGEST_CAPACITY_WAIT_SECONDS)
+        _check_range("extra_compute_units", extra_compute_units, 2**32 - 1)
+        full_url = control_url(url)
+        return cls(
+            url=full_url,
+            secret=find_key(full_url, api_key),
+            create=CreateSession(
+                params=SessionParams(
+                    start_slot=first,
+                    end_slot=last,
+                    send_summary=send_summary,
+                    disconnect_timeout_seconds=disconnect_timeout,
+                    capacity_wait_timeout_seconds=capacity_wait_timeout_seconds,
+                    extra_compute_units=extra_compute_units,
+                    discoveries=tuple(discoveries),
+                )
+            ),
+            subscriptions=_distinct(subscriptions),
+        )
+
+
+def slot_range(start_slot: int, *, end_slot: int | None = None, slot_count: int | None = None) -> tuple[int, int]:
+    """Return the first and the last slot, both inclusive.
+
+    Args:
+        start_slot: The first slot.
+        end_slot: The last slot, inclusive.
+        slot_count: In place of `end_slot`: how many slots past the start, so n asks for n + 1 slots, as in the Rust builder.
+
+    Raises:
+        InputError: Both or neither of end and count are given, the end is before the start, or a slot is not a u64.
+    """
+    _check_range("start_slot", start_slot, _U64_MAX)
+    if (end_slot is None) == (slot_count is None):
+        given = "neither is" if end_slot is None else "both are"
+        raise InputError(f"give end_slot or slot_count for the range from {start_slot}: {given} given")
+
+    if slot_count is not None:
+        _check_range("slot_count", slot_count, _U64_MAX)
+    last = start_slot + slot_count if slot_count is not None else end_slot
+    assert last is not None
+    if last < start_slot:
+        raise InputError(f"the range is reversed: end_slot {last} is before start_slot {start_slot}; swap them")
+    _check_range("end_slot" if slot_count is None else "start_slot + slot_count", last, _U64_MAX)
+    return start_slot, last
+
+
+def continue_request(
+    slots: int, transactions: Sequence[object], modify_accounts: Mapping[object, AccountData]
+) -> Continue:
+    """Build a `continue`.
+
+    Raises:
+        InputError: A value cannot be used.
+    """
+    _check_range("slots", slots, _U64_MAX)
+    if slots < 1:
+        raise InputError(f"slots must be 1 or more, not {slots}")
+
+    return Continue(
+        advance_count=slots,
+        transactions=tuple(_transaction_text(t, index) for index, t in enumerate(transactions)),
+        modify_account_states={address_of(address): _checked(data) for address, data in modify_accounts.items()},
+    )
+
+
+def continue_to_request(slot: int, batch_index: int | None) -> ContinueTo:
+    """Build a `continueTo`.
+
+    Raises:
+        InputError: A value cannot be used.
+    """
+    _check_range("slot", slot, _U64_MAX)
+    _check_range("batch_index", batch_index, 2**32 - 1)
+    return ContinueTo(slot=slot, batch_index=batch_index)
+
+
+def _transaction_text(transaction: object, index: int) -> str:
+    """Encode a signed transaction; numbers and texts have a `bytes()` too, or none, and are never one."""
+    if isinstance(transaction, (bytes, bytearray)) or hasattr(transaction, "__bytes__"):
+        return b64encode(bytes(transaction)).decode("ascii")
+
+    raise InputError(
+        f"transactions[{index}] is a {type(transaction).__name__}; pass the signed transaction as bytes"
+        " or an object whose bytes() is one"
+    )
+
+
+def _checked(account: AccountData) -> AccountData:
+    address_of(account.owner)
+    _check_range("lamports", account.lamports, _U64_MAX)
+    return account
+
+
+def _check_range(name: str, value: int | None, highest: int) -> None:
+    if value is None:
+        return
+
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= highest:
+        raise InputError(f"{name} must be a whole number from 0 to {highest}, not {value!r}")
+
+
+def _distinct(subscriptions: Sequence[Subscription]) -> tuple[Subscription, ...]:
+    """Refuse a key that is subscribed twice: its events could not be told apart."""
+    seen = set()
+    for subscription in subscriptions:
+        for key in keys_of(subscription):
+            if key in seen:
+                raise InputError(f"{key.method} of {key.address} is subscribed twice; name it once")
+            seen.add(key)
+    return tuple(subscriptions)

@@ -1,0 +1,34 @@
+"""What a session has done so far, in numbers."""
+
+from __future__ import annotations
+
+import attrs
+
+__all__ = ["SessionStatistics"]
+
+
+@attrs.frozen(kw_only=True)
+class SessionStatistics:
+    """Counts since the session was opened."""
+
+    control_events: int = 0
+    """Control events handed on; replays are not counted."""
+    notifications: int = 0
+    """Notifications handed on."""
+    bytes_received: int = 0
+    """On the data plane, as they came over the wire."""
+    control_reconnects: int = 0
+    data_reconnects: int = 0
+    replays_dropped: int = 0
+    """Control events that a reconnect repeated."""
+    duplicates_dropped: int = 0
+    """Notifications that a reconnect repeated."""
+    out_of_order: int = 0
+    """Notifications of a slot below one already seen, on a socket that replayed nothing; handed on all the same."""
+    continues_resent: int = 0
+    possible_orphans: int = 0
+    """Creates whose answer was lost: the server may hold their sessions until the disconnect timeout."""
+    times_control_waited: int = 0
+    """How often reading the control socket stopped because too many control events were waiting for the user."""
+    last_slot: int | None = None
+    """The newest slot that the control plane has reported."""

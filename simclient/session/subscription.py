@@ -1,0 +1,229 @@
+"""One subscription's task: one feed after another, and the subscription machine between the feed and the user.
+
+Backpressure is the awaiting of the inbox: while the user does not read, the feed is not read, and the clocks do not run.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+import trio
+
+from ..errors import ConnectError, ConnectionLost, RemoteProtocolError, SimClientError, SubscriptionFailed
+from ..protocol.budget import ReconnectBudget
+from ..protocol.subscription import SubscriptionMachine
+from ..transport.feed import Feed, Frame
+from ..wire.subscriptions import describe_subscription
+from .inbox import Inbox
+from .limits import Limits
+from .tasks import open_tasks
+
+__all__ = ["SubscriptionTask"]
+
+OpenFeed = Callable[[], AbstractAsyncContextManager[Feed]]
+
+
+class SubscriptionTask:
+    """Owns the data socket of one subscription."""
+
+    def __init__(
+        self,
+        machine: SubscriptionMachine,
+        *,
+        open_feed: OpenFeed,
+        inbox: Inbox,
+        limits: Limits,
+        on_change: Callable[[SubscriptionTask], None],
+        on_failure: Callable[[SimClientError], None],
+    ) -> None:
+        """Take what the task works with.
+
+        Args:
+            machine: The rules, with the keys of this subscription.
+            open_feed: Opens a new data socket.
+            inbox: Where notifications go.
+            limits: Deadlines.
+            on_change: Called when the subscription comes up, goes down or ends.
+            on_failure: Called when it cannot go on; everything received before is in the inbox.
+        """
+        self.machine = machine
+        self.name = describe_subscription(machine.subscription)
+        self._open_feed = open_feed
+        self._inbox = inbox
+        self._limits = limits
+        self._on_change = on_change
+        self._on_failure = on_failure
+        self._budget = ReconnectBudget(limits.reconnect, random.random)
+        self._waiting = trio.CancelScope()
+        self._draining_since = math.inf
+        self._is_stopped = False
+        self.is_up = False
+        """Whether the server knows of every key that has not ended."""
+        self.has_ended = False
+        """Whether the end marker of every key has come."""
+        self.reconnects = 0
+        self._feed: Feed | None = None
+        self._bytes_received = 0
+
+    @property
+    def bytes_received(self) -> int:
+        """Over all sockets so far, as they came over the wire."""
+        return self._bytes_received + (0 if self._feed is None else self._feed.bytes_received)
+
+    async def run(self) -> None:
+        """Keep the subscription up until its end marker, its failure or `stop`."""
+        while not self._is_stopped:
+            error = await self._one_feed()
+            self.machine.disconnected()
+            self._announce()
+            if self.machine.has_ended or self._is_stopped:
+                return
+
+            retry_at = self._budget.failed(trio.current_time())
+            if retry_at is None or isinstance(error, SubscriptionFailed) or _is_hopeless(error):
+                self._on_failure(self._verdict(error))
+                return
+
+            self.reconnects += 1
+            with trio.CancelScope() as self._waiting:
+                await trio.sleep_until(retry_at)
+
+    def start_draining(self) -> None:
+        """The run has completed: from now on silence before the end marker is a failure."""
+        self._draining_since = trio.current_time()
+        self._waiting.deadline = -math.inf  # an unfinished wait starts again, with the new deadline
+
+    def stop(self) -> None:
+        """Read nothing more; what was read is still handed on."""
+        self._is_stopped = True
+        self._waiting.cancel(reason="the subscription was stopped")
+
+    # One feed after another
+
+    async def _one_feed(self) -> SimClientError:
+        """Connect and stream until the socket is lost or every key has ended; return why it stopped."""
+        try:
+            async with self._open_feed() as feed:
+                self._feed = feed
+                try:
+                    await self._stream(feed)
+                finally:
+                    self._feed = None
+                    self._bytes_received += feed.bytes_received
+        except (ConnectError, ConnectionLost, RemoteProtocolError, SubscriptionFailed) as error:
+            return error
+
+        return ConnectionLost("the data connection was closed")
+
+    def _verdict(self, error: SimClientError) -> SubscriptionFailed:
+        if isinstance(error, SubscriptionFailed):
+            return error
+
+        why = (
+            str(error)
+            if _is_hopeless(error)
+            else f"{self._budget.describe(trio.current_time())}; the last was: {error}"
+        )
+        verdict = self._failure(why)
+        verdict.__cause__ = error
+        return verdict
+
+    def _failure(self, why: str) -> SubscriptionFailed:
+        last_slot = self.machine.last_slot
+        got = "nothing was delivered" if last_slot is None else f"everything up to slot {last_slot} was delivered"
+        return SubscriptionFailed(
+            f"the subscription {self.name} failed: {why}; {got}", subscription=self.name, last_slot=last_slot
+        )
+
+    # One feed
+
+    async def _stream(self, feed: Feed) -> None:
+        async with open_tasks() as tasks:
+            tasks.start_soon(_send_all, feed, self.machine.connected(), name="subscribe requests")
+            tasks.start_soon(_keep_alive, feed, self._limits.keepalive_interval_seconds, name="data keepalive")
+            while not (self.machine.has_ended or self._is_stopped):
+                frames = await self._next_frames(feed)
+                if frames:
+                    await self._receive(frames)
+
+    async def _receive(self, frames: list[Frame]) -> None:
+        received = self.machine.receive(frames)
+        self._announce()
+        if received.notifications:
+            await self._inbox.put_batch(received.notifications)
+        if received.refusal is not None:
+            failure = self._failure(str(received.refusal))
+            raise failure from received.refusal
+        if received.fault is not None:
+            raise received.fault
+        self._announce_end()
+
+    async def _next_frames(self, feed: Feed) -> list[Frame]:
+        """Wait for frames within the deadlines; an empty list means that there is a reason to look around."""
+        waiting_since = trio.current_time()
+        while not self._is_stopped:
+            with trio.CancelScope(deadline=min(self._deadlines(feed, waiting_since))) as self._waiting:
+                return await feed.receive_batch()
+            self._judge_silence(feed, waiting_since)
+        return []
+
+    def _deadlines(self, feed: Feed, waiting_since: float) -> tuple[float, float, float]:
+        """When silence becomes a lost connection, an unanswered subscribe, and a failed drain."""
+        limits = self._limits
+        alive = max(feed.last_inbound, waiting_since) + limits.keepalive_deadline_seconds
+        answered = math.inf if self.machine.is_up else waiting_since + limits.response_seconds
+        drained = max(self._draining_since, waiting_since) + limits.drain_idle_seconds
+        return alive, answered, drained
+
+    def _judge_silence(self, feed: Feed, waiting_since: float) -> None:
+        limits = self._limits
+        alive, answered, drained = self._deadlines(feed, waiting_since)
+        now = trio.current_time()
+        if now >= drained and self.machine.is_up:
+            raise self._failure(
+                f"the run has completed, but for {limits.drain_idle_seconds:g} s neither data nor the end marker came"
+            )
+        if now >= alive:
+            raise ConnectionLost(f"no traffic on the data connection for {limits.keepalive_deadline_seconds:g} s")
+        if now >= answered:
+            raise ConnectionLost(f"no answer to the subscribe requests for {limits.response_seconds:g} s")
+
+    def _announce(self) -> None:
+        """Tell when the subscription came up or went down."""
+        is_up = self.machine.is_up
+        if is_up and not self.is_up:
+            self._budget.connected(trio.current_time())
+        if is_up != self.is_up:
+            self.is_up = is_up
+            self._on_change(self)
+
+    def _announce_end(self) -> None:
+        """Tell when the last end marker has come and everything before it is in the inbox."""
+        if self.machine.has_ended and not self.has_ended:
+            self.has_ended = True
+            self._on_change(self)
+
+
+def _is_hopeless(error: SimClientError) -> bool:
+    return isinstance(error, ConnectError) and not error.retryable
+
+
+async def _send_all(feed: Feed, texts: list[str]) -> None:
+    """Write the subscribe requests; reading goes on meanwhile, so that neither side waits for the other."""
+    try:
+        for text in texts:
+            await feed.send(text)
+    except ConnectionLost:
+        return  # the reader notices by itself
+
+
+async def _keep_alive(feed: Feed, interval_seconds: float) -> None:
+    try:
+        while True:
+            await feed.ping()
+            await trio.sleep(interval_seconds)
+    except ConnectionLost:
+        return  # the reader notices by itself
