@@ -1,0 +1,96 @@
+"""What CI runs, as sessions: `nox -s tests`, `nox -s lint types docs`, `nox -s lock`.
+
+Every environment is made from the exact, hashed files in requirements/; `nox -s lock` makes those from pyproject.toml.
+The package itself is tested as the wheel that users get, never from the checkout.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2026.4"
+nox.options.default_venv_backend = "venv"
+nox.options.error_on_external_run = True
+nox.options.sessions = ["lint", "types", "tests", "docs"]
+
+OLDEST_PYTHON = "3.11"
+"""Locks are resolved for this version and all later ones."""
+
+LOCKS: dict[str, list[str]] = {
+    "nox": ["--group", "nox"],
+    "build": ["--group", "build"],
+    "lint": ["--group", "lint"],
+    "lock": ["--group", "lock"],
+    "test": ["pyproject.toml", "--extra", "all", "--extra", "testing", "--group", "test"],
+    "types": ["pyproject.toml", "--extra", "all", "--extra", "testing", "--group", "types"],
+    "docs": ["pyproject.toml", "--extra", "all", "--extra", "testing", "--group", "docs"],
+}
+"""What goes into each requirements/NAME.txt: groups and extras of pyproject.toml."""
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and format.
+
+    Of the four rules that trio programs must not break, ruff has ASYNC119 (a yield inside a scope of an async generator);
+    flake8-async adds 101 (a yield inside a nursery), 102 (an unshielded await in `finally`) and 103 (a swallowed `Cancelled`).
+    """
+    install(session, "lint")
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("flake8-async", "--enable=ASYNC101,ASYNC102,ASYNC103", "simclient", "tests")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check types twice: mypy over everything, pyright over the package."""
+    install(session, "types")
+    session.run("mypy")
+    session.run("pyright")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the tests against the built wheel; arguments after `--` go to pytest."""
+    wheel = build_wheel(session)
+    install(session, "test")
+    session.install("--no-deps", "--force-reinstall", str(wheel))
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation; a warning is an error."""
+    wheel = build_wheel(session)
+    install(session, "docs")
+    session.install("--no-deps", "--force-reinstall", str(wheel))
+    session.run("sphinx-build", "-W", "--keep-going", "-b", "html", "docs", "docs/_build/html", *session.posargs)
+
+
+@nox.session
+def lock(session: nox.Session) -> None:
+    """Resolve requirements/*.txt anew; `nox -s lock -- test` does one, `-- test --upgrade` takes newer versions too."""
+    install(session, "lock")
+    flags = [argument for argument in session.posargs if argument.startswith("-")]
+    names = [argument for argument in session.posargs if not argument.startswith("-")] or list(LOCKS)
+    for name in names:
+        session.run(
+            *("uv", "pip", "compile", "--quiet", "--universal", "--generate-hashes", "--python-version", OLDEST_PYTHON),
+            *("--no-emit-index-url", "--custom-compile-command", "nox -s lock"),
+            *(*LOCKS[name], *flags, "--output-file", f"requirements/{name}.txt"),
+        )
+
+
+def install(session: nox.Session, name: str) -> None:
+    """Install exactly what requirements/NAME.txt lists."""
+    session.install("--require-hashes", "-r", f"requirements/{name}.txt")
+
+
+def build_wheel(session: nox.Session) -> Path:
+    """Build the wheel with the locked build tools, and return its path."""
+    install(session, "build")
+    folder = Path(session.create_tmp()) / "wheel"
+    session.run("python", "-m", "build", "--no-isolation", "--wheel", "--outdir", str(folder), silent=True)
+    return max(folder.glob("*.whl"), key=lambda wheel: wheel.stat().st_mtime)
