@@ -1,1 +1,125 @@
-"""A trio SDK, command line tool and embedded simulator for the Solana simulator backtest API."""
+"""A trio SDK, command line tool and embedded simulator for the Solana simulator backtest API.
+
+    async with open_backtest_session(url, start_slot=…, slot_count=…, subscriptions=[AccountDiffs(program=…)]) as session:
+        async for event in session:
+            ...
+
+Every public name is listed in `__all__` and has one home, from which it is imported when it is first used: importing the package costs
+little, and the embedded simulator is only needed by those who use it.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .errors import BundleError as BundleError
+    from .errors import ConnectError as ConnectError
+    from .errors import ConnectionLost as ConnectionLost
+    from .errors import HttpError as HttpError
+    from .errors import InputError as InputError
+    from .errors import LocalProtocolError as LocalProtocolError
+    from .errors import ProtocolError as ProtocolError
+    from .errors import RemoteError as RemoteError
+    from .errors import RemoteProtocolError as RemoteProtocolError
+    from .errors import RpcError as RpcError
+    from .errors import SessionClosed as SessionClosed
+    from .errors import SimClientError as SimClientError
+    from .errors import SubscriptionFailed as SubscriptionFailed
+    from .local import LocalSimulator as LocalSimulator
+    from .local import open_local_simulator as open_local_simulator
+    from .protocol.budget import BudgetLimits as BudgetLimits
+    from .rpc import SessionRpc as SessionRpc
+    from .session.inbox import Event as Event
+    from .session.limits import Limits as Limits
+    from .session.managed import BacktestSession as BacktestSession
+    from .session.managed import Delivery as Delivery
+    from .session.managed import open_backtest_session as open_backtest_session
+    from .session.statistics import SessionStatistics as SessionStatistics
+    from .wire.accounts import AccountData as AccountData
+    from .wire.discovery import ProgramExecuted as ProgramExecuted
+    from .wire.notifications import AccountDiff as AccountDiff
+    from .wire.notifications import AccountState as AccountState
+    from .wire.notifications import ExecutedTransaction as ExecutedTransaction
+    from .wire.notifications import TokenBalance as TokenBalance
+    from .wire.notifications import TransactionLogs as TransactionLogs
+    from .wire.notifications import UnknownNotification as UnknownNotification
+    from .wire.responses import Completed as Completed
+    from .wire.responses import DiscoveryBatch as DiscoveryBatch
+    from .wire.responses import ErrorEvent as ErrorEvent
+    from .wire.responses import Paused as Paused
+    from .wire.responses import ReadyForContinue as ReadyForContinue
+    from .wire.responses import SlotNotification as SlotNotification
+    from .wire.responses import Status as Status
+    from .wire.responses import UnknownResponse as UnknownResponse
+    from .wire.subscriptions import AccountDiffs as AccountDiffs
+    from .wire.subscriptions import Logs as Logs
+    from .wire.subscriptions import Transactions as Transactions
+    from .wire.summary import SessionSummary as SessionSummary
+
+_HOMES = {
+    "errors": (
+        "BundleError",
+        "ConnectError",
+        "ConnectionLost",
+        "HttpError",
+        "InputError",
+        "LocalProtocolError",
+        "ProtocolError",
+        "RemoteError",
+        "RemoteProtocolError",
+        "RpcError",
+        "SessionClosed",
+        "SimClientError",
+        "SubscriptionFailed",
+    ),
+    "local": ("LocalSimulator", "open_local_simulator"),
+    "protocol.budget": ("BudgetLimits",),
+    "rpc": ("SessionRpc",),
+    "session.inbox": ("Event",),
+    "session.limits": ("Limits",),
+    "session.managed": ("BacktestSession", "Delivery", "open_backtest_session"),
+    "session.statistics": ("SessionStatistics",),
+    "wire.accounts": ("AccountData",),
+    "wire.discovery": ("ProgramExecuted",),
+    "wire.notifications": (
+        "AccountDiff",
+        "AccountState",
+        "ExecutedTransaction",
+        "TokenBalance",
+        "TransactionLogs",
+        "UnknownNotification",
+    ),
+    "wire.responses": (
+        "Completed",
+        "DiscoveryBatch",
+        "ErrorEvent",
+        "Paused",
+        "ReadyForContinue",
+        "SlotNotification",
+        "Status",
+        "UnknownResponse",
+    ),
+    "wire.subscriptions": ("AccountDiffs", "Logs", "Transactions"),
+    "wire.summary": ("SessionSummary",),
+}
+"""The module in which each public name lives."""
+
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = sorted(_HOME_OF)  # the names above, which the type checkers see one by one
+
+
+def __getattr__(name: str) -> object:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    value: object = getattr(import_module(f".{home}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

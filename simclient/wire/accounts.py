@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import base64
+from typing import Annotated, Literal
 
 import attrs
+
+from .addresses import address_of
+from .schema import REQUIRED, U64, AddressText, WireValue
 
 __all__ = ["AccountData", "EncodedBinary"]
 
 
 @attrs.frozen(kw_only=True)
-class EncodedBinary:
+class EncodedBinary(WireValue):
     """Bytes as text, with the name of the encoding; `base64` is the only one."""
 
     data: str
-    encoding: str = "base64"
+    encoding: Annotated[Literal["base64"], REQUIRED] = "base64"
 
     @classmethod
     def from_bytes(cls, data: bytes) -> EncodedBinary:
@@ -31,15 +35,15 @@ class EncodedBinary:
 
 
 @attrs.frozen(kw_only=True)
-class AccountData:
+class AccountData(WireValue):
     """The whole state of an account, as `modifyAccountStates` sets it."""
 
     data: EncodedBinary
     executable: bool
-    lamports: int
-    owner: str
+    lamports: U64
+    owner: AddressText = attrs.field(converter=address_of)
     """The owning program's address, base58."""
-    space: int
+    space: U64
     """The length of the data in bytes."""
 
     @classmethod

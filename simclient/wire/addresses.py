@@ -5,9 +5,11 @@ Base58 is written out here, not taken from solders, so that the core installs wi
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ..errors import InputError
 
-__all__ = ["address_of", "decode_base58", "encode_base58", "is_address"]
+__all__ = ["address_of", "address_set", "decode_base58", "encode_base58", "is_address"]
 
 _ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _DIGITS = {character: value for value, character in enumerate(_ALPHABET)}
@@ -30,6 +32,15 @@ def address_of(value: object) -> str:
         raise InputError(f"not an address: {text[:60]!r} is not base58 of 32 bytes; copy the whole address")
 
     return text
+
+
+def address_set(values: Iterable[object]) -> tuple[str, ...]:
+    """Return the addresses without repetition in the order of their bytes, as the real types write a set.
+
+    Raises:
+        InputError: One is not base58 of 32 bytes.
+    """
+    return tuple(sorted({address_of(value) for value in values}, key=decode_base58))
 
 
 def is_address(text: str) -> bool:

@@ -10,6 +10,9 @@ from typing import ClassVar
 
 import attrs
 
+from .generation import Generation
+from .schema import U64, SnakeValue
+
 __all__ = [
     "AdvanceSlotFailed",
     "BacktestFailure",
@@ -27,36 +30,41 @@ __all__ = [
     "InvalidTransactionFormat",
     "NoMoreBlocks",
     "NoProducedBlocksInRange",
+    "SessionNameTaken",
     "SessionNotFound",
     "SessionOwnerMismatch",
     "SessionOwnershipBusy",
     "SimulationError",
     "UnknownFailure",
+    "describe_failure",
 ]
 
 
 @attrs.frozen(kw_only=True)
-class InvalidTransactionEncoding:
+class InvalidTransactionEncoding(SnakeValue):
     """`invalidTransactionEncoding`: `transactions[index]` is not base64."""
 
+    wire_name: ClassVar[str] = "invalidTransactionEncoding"
     is_terminal: ClassVar[bool] = False
-    index: int
+    index: U64
     error: str
 
 
 @attrs.frozen(kw_only=True)
-class InvalidTransactionFormat:
+class InvalidTransactionFormat(SnakeValue):
     """`invalidTransactionFormat`: `transactions[index]` is not a transaction."""
 
+    wire_name: ClassVar[str] = "invalidTransactionFormat"
     is_terminal: ClassVar[bool] = False
-    index: int
+    index: U64
     error: str
 
 
 @attrs.frozen(kw_only=True)
-class InvalidAccountEncoding:
+class InvalidAccountEncoding(SnakeValue):
     """`invalidAccountEncoding`: an account's data does not decode."""
 
+    wire_name: ClassVar[str] = "invalidAccountEncoding"
     is_terminal: ClassVar[bool] = False
     address: str
     encoding: str
@@ -64,137 +72,165 @@ class InvalidAccountEncoding:
 
 
 @attrs.frozen(kw_only=True)
-class InvalidAccountOwner:
+class InvalidAccountOwner(SnakeValue):
     """`invalidAccountOwner`: an account's owner is not an address."""
 
+    wire_name: ClassVar[str] = "invalidAccountOwner"
     is_terminal: ClassVar[bool] = False
     address: str
     error: str
 
 
 @attrs.frozen(kw_only=True)
-class InvalidAccountPubkey:
+class InvalidAccountPubkey(SnakeValue):
     """`invalidAccountPubkey`: a key of the modifications is not an address."""
 
+    wire_name: ClassVar[str] = "invalidAccountPubkey"
     is_terminal: ClassVar[bool] = False
     address: str
     error: str
 
 
 @attrs.frozen(kw_only=True)
-class NoMoreBlocks:
+class NoMoreBlocks(SnakeValue):
     """`noMoreBlocks`: the range is at its end."""
 
+    wire_name: ClassVar[str] = "noMoreBlocks"
     is_terminal: ClassVar[bool] = True
 
 
 @attrs.frozen(kw_only=True)
-class BundleNotFound:
+class BundleNotFound(SnakeValue):
     """`bundleNotFound`: no bundle covers the range; only in 0.28."""
 
+    wire_name: ClassVar[str] = "bundleNotFound"
+    wire_only: ClassVar[Generation | None] = Generation.V0_28
     is_terminal: ClassVar[bool] = True
-    start_slot: int
-    end_slot: int
+    start_slot: U64
+    end_slot: U64
 
 
 @attrs.frozen(kw_only=True)
-class AdvanceSlotFailed:
+class AdvanceSlotFailed(SnakeValue):
     """`advanceSlotFailed`: executing a slot failed."""
 
+    wire_name: ClassVar[str] = "advanceSlotFailed"
     is_terminal: ClassVar[bool] = True
-    slot: int
+    slot: U64
     error: str
 
 
 @attrs.frozen(kw_only=True)
-class FinalizeSlotFailed:
+class FinalizeSlotFailed(SnakeValue):
     """`finalizeSlotFailed`: finishing a slot failed."""
 
+    wire_name: ClassVar[str] = "finalizeSlotFailed"
     is_terminal: ClassVar[bool] = True
-    slot: int
+    slot: U64
     error: str
 
 
 @attrs.frozen(kw_only=True)
-class InvalidRequest:
+class InvalidRequest(SnakeValue):
     """`invalidRequest`: the server could not read a request."""
 
+    wire_name: ClassVar[str] = "invalidRequest"
     is_terminal: ClassVar[bool] = False
     error: str
 
 
 @attrs.frozen(kw_only=True)
-class Internal:
+class Internal(SnakeValue):
     """`internal`: the server failed."""
 
+    wire_name: ClassVar[str] = "internal"
     is_terminal: ClassVar[bool] = True
     error: str
 
 
 @attrs.frozen(kw_only=True)
-class InvalidBlockhashFormat:
+class InvalidBlockhashFormat(SnakeValue):
     """`invalidBlockhashFormat`: a recorded blockhash does not parse."""
 
+    wire_name: ClassVar[str] = "invalidBlockhashFormat"
     is_terminal: ClassVar[bool] = False
-    slot: int
+    slot: U64
     error: str
 
 
 @attrs.frozen(kw_only=True)
-class InitializingSysvarsFailed:
+class InitializingSysvarsFailed(SnakeValue):
     """`initializingSysvarsFailed`: the sysvars of a slot could not be set."""
 
+    wire_name: ClassVar[str] = "initializingSysvarsFailed"
     is_terminal: ClassVar[bool] = False
-    slot: int
+    slot: U64
     error: str
 
 
 @attrs.frozen(kw_only=True)
-class ClerkError:
+class ClerkError(SnakeValue):
     """`clerkError`: the server's store of blocks failed."""
 
+    wire_name: ClassVar[str] = "clerkError"
     is_terminal: ClassVar[bool] = False
     error: str
 
 
 @attrs.frozen(kw_only=True)
-class SimulationError:
+class SimulationError(SnakeValue):
     """`simulationError`: one transaction's simulation failed; never fatal."""
 
+    wire_name: ClassVar[str] = "simulationError"
     is_terminal: ClassVar[bool] = False
     error: str
 
 
 @attrs.frozen(kw_only=True)
-class SessionNotFound:
+class SessionNotFound(SnakeValue):
     """`sessionNotFound`: no session has this id."""
 
+    wire_name: ClassVar[str] = "sessionNotFound"
     is_terminal: ClassVar[bool] = False
     session_id: str
 
 
 @attrs.frozen(kw_only=True)
-class SessionOwnerMismatch:
+class SessionOwnerMismatch(SnakeValue):
     """`sessionOwnerMismatch`: the session belongs to another key."""
 
+    wire_name: ClassVar[str] = "sessionOwnerMismatch"
     is_terminal: ClassVar[bool] = False
 
 
 @attrs.frozen(kw_only=True)
-class SessionOwnershipBusy:
+class SessionOwnershipBusy(SnakeValue):
     """`sessionOwnershipBusy`: another manager still holds the session; transient."""
 
+    wire_name: ClassVar[str] = "sessionOwnershipBusy"
     is_terminal: ClassVar[bool] = False
     reason: str
 
 
 @attrs.frozen(kw_only=True)
-class NoProducedBlocksInRange:
+class NoProducedBlocksInRange(SnakeValue):
     """`noProducedBlocksInRange`: the range holds no block; only in 0.28."""
 
+    wire_name: ClassVar[str] = "noProducedBlocksInRange"
+    wire_only: ClassVar[Generation | None] = Generation.V0_28
     is_terminal: ClassVar[bool] = True
-    start_slot: int
-    end_slot: int
+    start_slot: U64
+    end_slot: U64
+
+
+@attrs.frozen(kw_only=True)
+class SessionNameTaken(SnakeValue):
+    """`sessionNameTaken`: a session of this name exists or existed; names cannot be used again; only in 0.28."""
+
+    wire_name: ClassVar[str] = "sessionNameTaken"
+    wire_only: ClassVar[Generation | None] = Generation.V0_28
+    is_terminal: ClassVar[bool] = False
+    session_name: str
 
 
 @attrs.frozen(kw_only=True)
@@ -227,5 +263,59 @@ BacktestFailure = (
     | SessionOwnerMismatch
     | SessionOwnershipBusy
     | NoProducedBlocksInRange
+    | SessionNameTaken
     | UnknownFailure
 )
+
+
+def describe_failure(failure: BacktestFailure) -> str:
+    """Say in one English line what went wrong; a text of the server's in it stands as the server gave it."""
+    match failure:
+        case InvalidTransactionEncoding(index=index, error=error):
+            return f"transaction {index} is not valid base64: {error}"
+        case InvalidTransactionFormat(index=index, error=error):
+            return f"transaction {index} is not a valid transaction: {error}"
+        case InvalidAccountEncoding(address=address, encoding=encoding, error=error):
+            return f"the data of account {address} is not valid {encoding}: {error}"
+        case InvalidAccountOwner(address=address, error=error):
+            return f"the owner of account {address} is not an address: {error}"
+        case InvalidAccountPubkey(address=address, error=error):
+            return f"{address} is not the address of an account: {error}"
+        case NoMoreBlocks():
+            return "there are no more blocks"
+        case BundleNotFound(start_slot=start, end_slot=end):
+            return f"no bundle covers slots {start} to {end}"
+        case AdvanceSlotFailed(slot=slot, error=error):
+            return f"slot {slot} could not be executed: {error}"
+        case FinalizeSlotFailed(slot=slot, error=error):
+            return f"slot {slot} could not be finished: {error}"
+        case NoProducedBlocksInRange(start_slot=start, end_slot=end):
+            return f"no block was produced in slots {start} to {end}"
+        case _:
+            return _describe_session_failure(failure)
+
+
+def _describe_session_failure(failure: BacktestFailure) -> str:
+    match failure:
+        case InvalidRequest(error=error):
+            return f"the server could not read a request: {error}"
+        case Internal(error=error):
+            return f"the server failed: {error}"
+        case InvalidBlockhashFormat(slot=slot, error=error):
+            return f"the blockhash recorded for slot {slot} cannot be read: {error}"
+        case InitializingSysvarsFailed(slot=slot, error=error):
+            return f"the sysvars of slot {slot} could not be set: {error}"
+        case ClerkError(error=error):
+            return f"the server's store of blocks failed: {error}"
+        case SimulationError(error=error):
+            return f"a transaction could not be simulated: {error}"
+        case SessionNotFound(session_id=session_id):
+            return f"there is no session {session_id}"
+        case SessionOwnerMismatch():
+            return "the session belongs to another API key"
+        case SessionOwnershipBusy(reason=reason):
+            return f"the session is still held by another manager: {reason}"
+        case SessionNameTaken(session_name=name):
+            return f"the session name {name} was used before; choose another"
+        case _:
+            return f"an error that this version does not know: {failure}"

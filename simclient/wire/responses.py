@@ -5,11 +5,25 @@ The classes that a user meets in `async for event in session` are these very cla
 
 from __future__ import annotations
 
+from typing import Annotated, ClassVar
+
 import attrs
 
 from .accounts import EncodedBinary
 from .discovery import DiscoveryFilter
 from .failures import BacktestFailure
+from .generation import Generation
+from .schema import (
+    OMIT_DEFAULT,
+    ONLY_0_9,
+    ONLY_0_28,
+    REQUIRED,
+    U32,
+    U64,
+    BareValue,
+    SnakeValue,
+    WireValue,
+)
 from .summary import AgentStats, SessionSummary
 
 __all__ = [
@@ -35,113 +49,136 @@ __all__ = [
 
 
 @attrs.frozen(kw_only=True)
-class SessionCreated:
+class SessionCreated(SnakeValue):
     """`sessionCreated`: the session exists; its data plane is at `rpc_endpoint`."""
+
+    wire_name: ClassVar[str] = "sessionCreated"
 
     session_id: str
     rpc_endpoint: str
     """An absolute `http(s)://` URL, or a path to join onto the control host."""
-    task_id: str | None = None
-    session_name: str | None = None
-    """Only in 0.28."""
+    task_id: Annotated[str | None, OMIT_DEFAULT] = None
+    session_name: Annotated[str | None, OMIT_DEFAULT, ONLY_0_28] = None
 
 
 @attrs.frozen(kw_only=True)
-class SessionAttached:
+class SessionAttached(SnakeValue):
     """`sessionAttached`: the session was taken up; missed events are replayed after it."""
+
+    wire_name: ClassVar[str] = "sessionAttached"
 
     session_id: str
     rpc_endpoint: str
-    task_id: str | None = None
-    session_name: str | None = None
-    """Only in 0.28."""
+    task_id: Annotated[str | None, OMIT_DEFAULT] = None
+    session_name: Annotated[str | None, OMIT_DEFAULT, ONLY_0_28] = None
 
 
 @attrs.frozen(kw_only=True)
-class SessionsCreated:
+class SessionsCreated(SnakeValue):
     """`sessionsCreated` (0.9): the sub-sessions of a parallel session; empty: they were streamed one by one."""
 
+    wire_name: ClassVar[str] = "sessionsCreated"
+    wire_only: ClassVar[Generation | None] = Generation.V0_9
+
     session_ids: tuple[str, ...]
 
 
 @attrs.frozen(kw_only=True)
-class SessionsCreatedV2:
+class SessionsCreatedV2(SnakeValue):
     """`sessionsCreatedV2`: a parallel session and its sub-sessions, index by index."""
 
+    wire_name: ClassVar[str] = "sessionsCreatedV2"
+
     control_session_id: str
     session_ids: tuple[str, ...]
     task_ids: tuple[str | None, ...] = ()
-    start_slots: tuple[int, ...] = ()
-    end_slots: tuple[int, ...] = ()
-    control_session_name: str | None = None
-    """Only in 0.28."""
+    start_slots: tuple[U64, ...] = ()
+    end_slots: tuple[U64, ...] = ()
+    control_session_name: Annotated[str | None, OMIT_DEFAULT, ONLY_0_28] = None
 
 
 @attrs.frozen(kw_only=True)
-class ParallelSessionAttached:
+class ParallelSessionAttached(SnakeValue):
     """`parallelSessionAttachedV2`: the parallel session was taken up."""
 
+    wire_name: ClassVar[str] = "parallelSessionAttachedV2"
+
     control_session_id: str
     session_ids: tuple[str, ...]
     task_ids: tuple[str | None, ...] = ()
 
 
 @attrs.frozen(kw_only=True)
-class ReadyForContinue:
+class ReadyForContinue(WireValue):
     """`readyForContinue`: the session waits; `advance` may be called."""
 
+    wire_name: ClassVar[str] = "readyForContinue"
+
 
 @attrs.frozen(kw_only=True)
-class Success:
+class Success(WireValue):
     """`success`: the request (close, resume) was carried out."""
 
+    wire_name: ClassVar[str] = "success"
+
 
 @attrs.frozen(kw_only=True)
-class SlotNotification:
+class SlotNotification(BareValue):
     """`slotNotification`: this slot was executed."""
 
-    slot: int
+    wire_name: ClassVar[str] = "slotNotification"
+
+    slot: U64
 
 
 @attrs.frozen(kw_only=True)
-class Paused:
+class Paused(WireValue):
     """`paused`: execution stopped before `batch_index` of `slot`, or at the block boundary where it is None."""
 
-    slot: int
-    batch_index: int | None = None
+    wire_name: ClassVar[str] = "paused"
+
+    slot: U64
+    batch_index: Annotated[U32 | None, OMIT_DEFAULT] = None
 
 
 @attrs.frozen(kw_only=True)
-class DiscoveryBatch:
+class DiscoveryBatch(WireValue):
     """`discoveryBatch`: a batch that matches a discovery filter lies ahead."""
 
-    slot: int
-    batch_index: int
-    matched: tuple[DiscoveryFilter, ...] = ()
-    transactions: tuple[EncodedBinary, ...] = ()
-    transaction_indices: tuple[int, ...] = ()
-    """Only in 0.28."""
+    wire_name: ClassVar[str] = "discoveryBatch"
+
+    slot: U64
+    batch_index: U32
+    matched: Annotated[tuple[DiscoveryFilter, ...], REQUIRED] = ()
+    transactions: Annotated[tuple[EncodedBinary, ...], REQUIRED] = ()
+    transaction_indices: Annotated[tuple[U32, ...], ONLY_0_28] = ()
+    """The position in the block of each of `transactions`."""
 
 
 @attrs.frozen(kw_only=True)
-class Status:
+class Status(SnakeValue):
     """`status`: what the server is busy with; a name such as `executedBlockTransactions`, also one unknown to us."""
+
+    wire_name: ClassVar[str] = "status"
 
     status: str
 
 
 @attrs.frozen(kw_only=True)
-class Completed:
+class Completed(SnakeValue):
     """`completed`: the end of the range was reached."""
 
-    summary: SessionSummary | None = None
-    agent_stats: tuple[AgentStats, ...] | None = None
-    """Only in 0.9."""
+    wire_name: ClassVar[str] = "completed"
+
+    summary: Annotated[SessionSummary | None, OMIT_DEFAULT] = None
+    agent_stats: Annotated[tuple[AgentStats, ...] | None, OMIT_DEFAULT, ONLY_0_9] = None
 
 
 @attrs.frozen(kw_only=True)
-class ErrorEvent:
+class ErrorEvent(BareValue):
     """`error`: a typed error from the server; see `failure.is_terminal`."""
+
+    wire_name: ClassVar[str] = "error"
 
     failure: BacktestFailure
 
@@ -170,12 +207,19 @@ SessionEvent = (
 
 
 @attrs.frozen(kw_only=True)
-class SubSessionEvent:
+class SubSessionEvent(SnakeValue):
     """`sessionEventV1` (`seq_id` is None) and `sessionEventV2`: an event of one sub-session of a parallel session."""
+
+    wire_name: ClassVar[str] = "sessionEventV2"
 
     session_id: str
     event: SessionEvent
-    seq_id: int | None = None
+    seq_id: Annotated[U64 | None, OMIT_DEFAULT] = None
+
+    @property
+    def variant(self) -> str:
+        """The name under which this event is written."""
+        return "sessionEventV1" if self.seq_id is None else "sessionEventV2"
 
 
 ControlResponse = (

@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import Annotated
 
 import attrs
+
+from .agents import AgentStats
+from .schema import ONLY_0_28, REQUIRED, U64, WireValue
 
 __all__ = ["AgentStats", "SessionSummary"]
 
 
 @attrs.frozen(kw_only=True)
-class SessionSummary:
+class SessionSummary(WireValue):
     """How the replay compares with what was recorded; all are counts of transactions."""
 
-    correct_simulation: int = 0
-    incorrect_simulation: int = 0
-    execution_errors: int = 0
-    balance_diff: int = 0
-    log_diff: int = 0
-
-
-@attrs.frozen(kw_only=True)
-class AgentStats:
-    """What one agent did; only in 0.9."""
-
-    name: str
-    slots_processed: int = 0
-    opportunities_found: int = 0
-    opportunities_skipped: int = 0
-    no_routes: int = 0
-    txs_produced: int = 0
-    expected_gain_by_mint: Mapping[str, int] = attrs.field(factory=dict)
-    txs_submitted: int = 0
-    txs_failed: int = 0
-    txs_simulation_rejected: int = 0
-    txs_simulation_failed: int = 0
+    correct_simulation: Annotated[U64, REQUIRED] = 0
+    incorrect_simulation: Annotated[U64, REQUIRED] = 0
+    execution_errors: Annotated[U64, REQUIRED] = 0
+    balance_diff: Annotated[U64, REQUIRED] = 0
+    log_diff: Annotated[U64, REQUIRED] = 0
+    unsanitizable: Annotated[U64, ONLY_0_28] = 0
+    """Recorded transactions that the runtime refuses to look at."""

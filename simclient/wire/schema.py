@@ -1,0 +1,173 @@
+"""What the codec must know about a field beyond its Python type: the vocabulary in which the wire classes are written.
+
+A class is a `WireValue` (its wire names are camelCase) or a `SnakeValue` (snake_case). A field says the rest in `Annotated`:
+exact integer widths, another wire name, when it is left out, which generation has it. The reference documentation is generated from
+the same marks. Rules for a field that says nothing: it must be there if it has no default, and it is always written, None as null.
+"""
+
+from __future__ import annotations
+
+import enum
+import functools
+import re
+from typing import Annotated, ClassVar, get_args, get_origin, get_type_hints
+
+import attrs
+
+from .generation import Generation
+
+__all__ = [
+    "I64",
+    "OMIT_DEFAULT",
+    "ONLY_0_9",
+    "ONLY_0_28",
+    "REQUIRED",
+    "U8",
+    "U16",
+    "U32",
+    "U64",
+    "AddressText",
+    "BareValue",
+    "Bounds",
+    "FieldSpec",
+    "Mark",
+    "Named",
+    "Only",
+    "SnakeValue",
+    "WireValue",
+    "fields_of",
+]
+
+
+class Mark(enum.Enum):
+    """Marks of a field that need no argument."""
+
+    OMIT_DEFAULT = enum.auto()
+    """Not written when it equals its default."""
+    REQUIRED = enum.auto()
+    """Must be there when reading, although the Python class has a default for it."""
+    ADDRESS = enum.auto()
+    """A string that is base58 of 32 bytes."""
+
+
+@attrs.frozen
+class Bounds:
+    """The smallest and the largest integer of a wire type, both inclusive."""
+
+    name: str
+    least: int
+    most: int
+
+
+@attrs.frozen
+class Named:
+    """The field's name on the wire, where the rule of its class does not give it."""
+
+    name: str
+
+
+@attrs.frozen
+class Only:
+    """The one generation that knows the field; it is not written for the other."""
+
+    generation: Generation
+
+
+OMIT_DEFAULT = Mark.OMIT_DEFAULT
+REQUIRED = Mark.REQUIRED
+ONLY_0_9 = Only(Generation.V0_9)
+ONLY_0_28 = Only(Generation.V0_28)
+
+U8 = Annotated[int, Bounds("u8", 0, 2**8 - 1)]
+U16 = Annotated[int, Bounds("u16", 0, 2**16 - 1)]
+U32 = Annotated[int, Bounds("u32", 0, 2**32 - 1)]
+U64 = Annotated[int, Bounds("u64", 0, 2**64 - 1)]
+I64 = Annotated[int, Bounds("i64", -(2**63), 2**63 - 1)]
+AddressText = Annotated[str, Mark.ADDRESS]
+
+
+@attrs.frozen(kw_only=True)
+class WireValue:
+    """Something said on the wire: fields in camelCase, and whatever else the object held."""
+
+    wire_name: ClassVar[str] = ""
+    """The variant's name in the tagged union that it belongs to."""
+    wire_only: ClassVar[Generation | None] = None
+    """The one generation that has this variant; None: both."""
+
+    unknown_fields: tuple[tuple[str, str], ...] = attrs.field(default=(), repr=False)
+    """Fields that this version does not know: name and JSON text, written back as they came."""
+
+    @property
+    def variant(self) -> str:
+        """The name under which this value is written in its tagged union."""
+        return self.wire_name
+
+
+@attrs.frozen(kw_only=True)
+class SnakeValue(WireValue):
+    """The same with fields in snake_case: struct-like variants of the enums, and the HTTP bodies."""
+
+
+@attrs.frozen(kw_only=True)
+class BareValue(WireValue):
+    """A value with one field, which stands on the wire without an object around it."""
+
+
+@attrs.frozen(kw_only=True)
+class FieldSpec:
+    """One field as the wire sees it."""
+
+    name: str
+    wire_name: str
+    type: object
+    default: object
+    """What stands for it when it is absent; `attrs.NOTHING` if nothing does."""
+    is_required: bool
+    omit_default: bool
+    only: Generation | None
+
+    def is_written(self, value: object, generation: Generation) -> bool:
+        """Tell whether `value` appears in what is written for `generation`."""
+        if self.only is not None and self.only is not generation:
+            return False
+
+        return not (self.omit_default and value == self.default)
+
+
+@functools.cache
+def fields_of(cls: type[WireValue]) -> tuple[FieldSpec, ...]:
+    """Return the fields of a wire class in the order they are written, without `unknown_fields`."""
+    hints = get_type_hints(cls, include_extras=True)
+    return tuple(
+        _spec_of(cls, field.name, hints[field.name], _default_of(field))
+        for field in attrs.fields(cls)
+        if field.name != "unknown_fields"
+    )
+
+
+def _spec_of(cls: type[WireValue], name: str, hint: object, default: object) -> FieldSpec:
+    marks = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
+    renamed = [mark.name for mark in marks if isinstance(mark, Named)]
+    only = [mark.generation for mark in marks if isinstance(mark, Only)]
+    return FieldSpec(
+        name=name,
+        wire_name=renamed[0] if renamed else _wire_case(cls, name),
+        type=hint,
+        default=default,
+        is_required=default is attrs.NOTHING or REQUIRED in marks,
+        omit_default=OMIT_DEFAULT in marks,
+        only=only[0] if only else None,
+    )
+
+
+def _default_of(field: attrs.Attribute[object]) -> object:
+    default = field.default
+    return default.factory() if isinstance(default, attrs.Factory) else default  # type: ignore[arg-type]
+
+
+def _wire_case(cls: type[WireValue], name: str) -> str:
+    if issubclass(cls, SnakeValue):
+        return name
+
+    return re.sub(r"_([a-z0-9])", lambda match: match.group(1).upper(), name)

@@ -1,0 +1,98 @@
+"""Where the key comes from, and that it is never shown."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import attrs
+import pytest
+
+from simclient.errors import InputError
+from simclient.session.credentials import KEY_VARIABLE, Secret, control_headers, find_key, is_loopback
+
+REMOTE = "wss://simulator.example/backtest"
+LOCAL = "ws://127.0.0.1:9000/backtest"
+CANARY = "canary-5f2b"
+
+
+def test_an_argument_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the caller passes is used."""
+    monkeypatch.setenv(KEY_VARIABLE, "other")
+    key = find_key(REMOTE, CANARY)
+    assert key is not None
+    assert key.reveal() == CANARY
+
+
+def test_the_environment_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIMULATOR_API_KEY is read when nothing is passed, for a local simulator too."""
+    monkeypatch.setenv(KEY_VARIABLE, CANARY)
+    for url in (REMOTE, LOCAL):
+        key = find_key(url, None)
+        assert key is not None
+        assert key.reveal() == CANARY
+
+
+def test_a_remote_host_needs_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the variable."""
+    monkeypatch.delenv(KEY_VARIABLE, raising=False)
+    with pytest.raises(InputError, match=KEY_VARIABLE):
+        find_key(REMOTE, None)
+
+
+def test_this_machine_needs_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The embedded simulator runs without a key."""
+    monkeypatch.delenv(KEY_VARIABLE, raising=False)
+    assert find_key(LOCAL, None) is None
+
+
+def test_a_key_is_not_sent_in_the_clear() -> None:
+    """A remote host without TLS is refused, without showing the key."""
+    with pytest.raises(InputError) as caught:
+        find_key("ws://simulator.example/backtest", CANARY)
+    assert CANARY not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", [f"{CANARY}\r\nX: y", f"{CANARY}ü"])
+def test_a_key_that_no_header_can_carry_is_refused_unshown(key: str) -> None:
+    """A header cannot be smuggled in by the key."""
+    with pytest.raises(InputError) as caught:
+        find_key(REMOTE, key)
+    assert CANARY not in str(caught.value)
+
+
+def test_no_representation_shows_a_secret() -> None:
+    """repr, str, format, attrs and pickle."""
+
+    @attrs.frozen
+    class Holder:
+        secret: Secret
+
+    secret = Secret(CANARY)
+    shown = [repr(secret), str(secret), f"{secret} {secret:>20}", repr(Holder(secret)), repr([secret])]
+    assert not any(CANARY in text for text in shown)
+    for leak in (pickle.dumps, copy.copy):
+        with pytest.raises(TypeError):
+            leak(secret)
+
+
+def test_headers_carry_the_key_and_our_name() -> None:
+    """X-API-Key is there only with a key."""
+    assert control_headers(Secret("k"), "simclient/1") == [("User-Agent", "simclient/1"), ("X-API-Key", "k")]
+    assert control_headers(None, "simclient/1") == [("User-Agent", "simclient/1")]
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("ws://127.0.0.1:1/x", True),
+        ("ws://localhost/x", True),
+        ("ws://[::1]:5/x", True),
+        ("ws://127.0.0.1.example/x", False),
+        ("wss://localhost.example/x", False),
+        ("ws://10.0.0.1/x", False),
+    ],
+)
+def test_loopback_is_decided_by_the_host_alone(url: str, expected: bool) -> None:
+    """A name that only looks local is remote."""
+    assert is_loopback(url) is expected
