@@ -1,85 +1,80 @@
-"""The zstd stream of a data socket: all binary frames of one connection are one stream, flushed after each message.
+"""The zstd notification stream: all binary frames of one connection are one stream, flushed after each message, its window kept.
 
-Both ends keep the window across messages, so every frame must be decoded, in order; a frame that does not decode ends the stream. The size
-of a decoded message has a ceiling, and so has the window, so that a small frame cannot take a lot of memory.
-Source: `ws_compression.rs` of simulator-api 0.9.0 (level 3, flush per message).
+A frame that is lost is not noticed by the decoder, and a flipped bit need not be: what then comes out does not parse, and is to be
+taken for a broken stream. A reconnect starts a fresh stream on both sides.
 """
 
 from __future__ import annotations
-
-from typing import final
 
 import zstandard
 
 from ..errors import RemoteProtocolError
 
-__all__ = ["StreamCompressor", "StreamDecompressor"]
+__all__ = ["LEVEL", "MAX_WINDOW_BYTES", "StreamCompressor", "StreamDecompressor"]
 
-_LEVEL = 3
-_LARGEST_WINDOW_BYTES = 8 * 2**20
-"""What a zstd decoder must at least support (RFC 8878, 3.1.1.1.2); level 3 uses 2 MiB."""
+LEVEL = 3
+"""The level the real server compresses with; it decides the window that a reader needs (2 MiB)."""
+
+MAX_WINDOW_BYTES = 8 * 2**20
+"""The largest window that is accepted: without a limit a frame may claim 128 MiB and get it."""
+
+_DEFAULT_MAX_MESSAGE_BYTES = 256 * 2**20
 
 
-@final
 class StreamCompressor:
-    """The sending end of one connection."""
+    """The sending side of one connection."""
 
     def __init__(self) -> None:
-        self._stream = zstandard.ZstdCompressor(level=_LEVEL).compressobj()
+        self._stream = zstandard.ZstdCompressor(level=LEVEL).compressobj()
 
     def compress(self, message: bytes) -> bytes:
-        """Return the frame that carries `message`; an empty message is an empty frame."""
-        if not message:
-            return b""
-
+        """Return the frame for `message`; what was sent before shortens it."""
         return self._stream.compress(message) + self._stream.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
 
 
-@final
 class StreamDecompressor:
-    """The receiving end of one connection."""
+    """The receiving side of one connection; after an error it is of no further use."""
 
-    def __init__(self, max_message_bytes: int) -> None:
-        """Start a stream; `max_message_bytes` is the ceiling of one decoded message."""
-        self._max_message_bytes = max_message_bytes
+    def __init__(self, max_message_bytes: int = _DEFAULT_MAX_MESSAGE_BYTES) -> None:
+        """Begin a stream.
+
+        Args:
+            max_message_bytes: The largest message that is decompressed, counted while decompressing.
+        """
         self._sink = _Sink(max_message_bytes)
-        self._stream = zstandard.ZstdDecompressor(max_window_size=_LARGEST_WINDOW_BYTES).stream_writer(
-            self._sink, closefd=False
-        )
+        decompressor = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW_BYTES)
+        self._stream = decompressor.stream_writer(self._sink, write_return_read=False, closefd=False)
 
     def decompress(self, frame: bytes) -> bytes:
-        """Return the message that `frame` carries.
+        """Return what one binary frame holds; several messages in one frame come out joined, an empty frame is empty.
 
         Raises:
-            RemoteProtocolError: The stream is broken, or the message is larger than the ceiling; the connection is of no more use.
+            RemoteProtocolError: The stream is corrupted, or the message is larger than allowed. Reconnect and resume.
         """
         try:
             self._stream.write(frame)
         except zstandard.ZstdError as error:
-            raise RemoteProtocolError(f"the compressed stream is broken: {error}") from error
+            raise RemoteProtocolError(f"the zstd notification stream is corrupted: {error}") from error
 
         return self._sink.take()
 
 
 class _Sink:
-    """Collects what one frame decodes to, up to the ceiling."""
+    """Collects what the decompressor gives, piece by piece, and stops it at the ceiling."""
 
-    def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
-        self._chunks: list[bytes] = []
-        self._size = 0
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
+        self._pieces: list[bytes] = []
+        self._size_bytes = 0
 
-    def write(self, chunk: bytes) -> int:
-        self._size += len(chunk)
-        if self._size > self._max_bytes:
-            raise RemoteProtocolError(
-                f"a compressed message is larger than {self._max_bytes} bytes; raise Limits.max_message_bytes if it is wanted"
-            )
-        self._chunks.append(bytes(chunk))
-        return len(chunk)
+    def write(self, piece: bytes) -> int:
+        self._size_bytes += len(piece)
+        if self._size_bytes > self._most_bytes:
+            raise RemoteProtocolError(f"a compressed message is larger than {self._most_bytes} bytes")
+
+        self._pieces.append(bytes(piece))
+        return len(piece)
 
     def take(self) -> bytes:
-        message = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
-        self._chunks.clear()
-        self._size = 0
-        return message
+        pieces, self._pieces, self._size_bytes = self._pieces, [], 0
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)

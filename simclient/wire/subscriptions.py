@@ -6,16 +6,16 @@ cursor of its own. Source: the `…Subscribe` methods of simulator-client 0.9.0.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import cast
+
 import attrs
-import msgspec
 
 from ..errors import InputError
 from .addresses import address_of
+from .json_text import JsonValue, dump
 
 __all__ = [
-    "ACCOUNT_DIFF_SUBSCRIBE",
-    "LOGS_SUBSCRIBE",
-    "TRANSACTION_SUBSCRIBE",
     "AccountDiffs",
     "Logs",
     "Subscription",
@@ -23,23 +23,21 @@ __all__ = [
     "Transactions",
     "describe_subscription",
     "keys_of",
+    "names_of",
     "write_subscribe",
+    "write_unsubscribe",
 ]
 
-ACCOUNT_DIFF_SUBSCRIBE = "accountDiffSubscribe"
-TRANSACTION_SUBSCRIBE = "transactionSubscribe"
-LOGS_SUBSCRIBE = "logsSubscribe"
+ACCOUNT_DIFFS = "accountDiffSubscribe"
+LOGS = "logsSubscribe"
+TRANSACTIONS = "transactionSubscribe"
 
 
 def _addresses(value: object) -> tuple[str, ...]:
     """Take one address or several; anything whose `str()` is base58 of 32 bytes will do."""
-    many = value if isinstance(value, (tuple, list, set, frozenset)) else (value,)
-    return tuple(address_of(one) for one in many)
-
-
-def _at_least_one(instance: object, attribute: attrs.Attribute[tuple[str, ...]], value: tuple[str, ...]) -> None:
-    if not value:
-        raise InputError(f"{type(instance).__name__} needs an address to watch: {attribute.name}=…")
+    many = cast("Iterable[object]", value) if isinstance(value, (tuple, list, set, frozenset)) else (value,)
+    addresses = tuple(dict.fromkeys(address_of(one) for one in many))
+    return tuple(sorted(addresses)) if isinstance(value, (set, frozenset)) else addresses
 
 
 @attrs.frozen
@@ -60,34 +58,63 @@ class AccountDiffs:
     Args:
         program: A program's address, or several.
         account: An account's address, or several.
+        label: A name of yours; events carry it.
+
+    Raises:
+        InputError: Neither a program nor an account is named, or something is not an address.
     """
 
     program: tuple[str, ...] = attrs.field(default=(), converter=_addresses)
     account: tuple[str, ...] = attrs.field(default=(), converter=_addresses)
     label: str | None = None
-    """A name of yours; events carry it."""
 
     def __attrs_post_init__(self) -> None:
-        if not (self.program or self.account):
-            raise InputError("AccountDiffs needs a program or an account to watch: AccountDiffs(program=…)")
+        if not self.program and not self.account:
+            raise InputError("AccountDiffs watches nothing: name a program or an account")
 
 
 @attrs.frozen(kw_only=True)
 class Transactions:
-    """Every executed transaction that mentions `mentions`."""
+    """Every executed transaction that mentions `mentions`.
 
-    mentions: tuple[str, ...] = attrs.field(converter=_addresses, validator=_at_least_one)
+    Args:
+        mentions: An address, or several, each a subscription of its own.
+        commitment: Passed on as it is.
+        label: A name of yours; events carry it.
+
+    Raises:
+        InputError: No address is named, or something is not an address.
+    """
+
+    mentions: tuple[str, ...] = attrs.field(converter=_addresses)
     commitment: str = "confirmed"
     label: str | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if not self.mentions:
+            raise InputError("Transactions watches nothing: name an address in `mentions`")
 
 
 @attrs.frozen(kw_only=True)
 class Logs:
-    """The logs of every executed transaction that mentions `mentions`."""
+    """The logs of every executed transaction that mentions `mentions`.
 
-    mentions: tuple[str, ...] = attrs.field(converter=_addresses, validator=_at_least_one)
+    Args:
+        mentions: An address, or several, each a subscription of its own.
+        commitment: Passed on as it is.
+        label: A name of yours; events carry it.
+
+    Raises:
+        InputError: No address is named, or something is not an address.
+    """
+
+    mentions: tuple[str, ...] = attrs.field(converter=_addresses)
     commitment: str = "confirmed"
     label: str | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if not self.mentions:
+            raise InputError("Logs watches nothing: name an address in `mentions`")
 
 
 Subscription = AccountDiffs | Transactions | Logs
@@ -97,19 +124,30 @@ def keys_of(subscription: Subscription) -> tuple[SubscriptionKey, ...]:
     """Return the subscribe requests that `subscription` needs, in the order they are sent."""
     match subscription:
         case AccountDiffs(program=programs, account=accounts):
-            return tuple(SubscriptionKey(ACCOUNT_DIFF_SUBSCRIBE, a, True) for a in programs) + tuple(
-                SubscriptionKey(ACCOUNT_DIFF_SUBSCRIBE, a) for a in accounts
-            )
+            owned = tuple(SubscriptionKey(ACCOUNT_DIFFS, address, is_program=True) for address in programs)
+            return owned + tuple(SubscriptionKey(ACCOUNT_DIFFS, address) for address in accounts)
         case Transactions(mentions=mentions):
-            return tuple(SubscriptionKey(TRANSACTION_SUBSCRIBE, a) for a in mentions)
+            return tuple(SubscriptionKey(TRANSACTIONS, address) for address in mentions)
         case Logs(mentions=mentions):
-            return tuple(SubscriptionKey(LOGS_SUBSCRIBE, a) for a in mentions)
+            return tuple(SubscriptionKey(LOGS, address) for address in mentions)
 
 
 def describe_subscription(subscription: Subscription) -> str:
-    """Return a short text for messages and statistics: the label, or the kind and the addresses."""
-    kind = type(subscription).__name__
-    return subscription.label or f"{kind} {', '.join(key.address for key in keys_of(subscription))}"
+    """Return a short text for messages and statistics, such as `account diffs of program TOKEN…`."""
+    match subscription:
+        case AccountDiffs(program=programs, account=accounts):
+            parts = [f"program {address}" for address in programs] + [f"account {address}" for address in accounts]
+            text = f"account diffs of {', '.join(parts)}"
+        case Transactions(mentions=mentions):
+            text = f"transactions that mention {', '.join(mentions)}"
+        case Logs(mentions=mentions):
+            text = f"logs of transactions that mention {', '.join(mentions)}"
+    return text if subscription.label is None else f"{text} ({subscription.label})"
+
+
+def names_of(subscriptions: Iterable[Subscription]) -> tuple[str, ...]:
+    """Return `describe_subscription` of each."""
+    return tuple(describe_subscription(subscription) for subscription in subscriptions)
 
 
 def write_subscribe(
@@ -120,27 +158,33 @@ def write_subscribe(
     compress: bool = False,
     commitment: str = "confirmed",
 ) -> str:
-    """Write a subscribe request.
+    """Write the request that subscribes to one key.
 
     Args:
-        key: What to subscribe.
-        request_id: The JSON-RPC id.
-        replay_from_slot: Where to begin, inclusive; None on the first subscribe.
-        compress: Whether to ask for the zstd stream.
+        key: What to subscribe to.
+        request_id: Unique on its socket; the acknowledgement carries it.
+        replay_from_slot: Send again what happened from this slot on (inclusive); None: only what is to come.
+        compress: Ask for the zstd stream; a server without it goes on in text.
         commitment: For transactions and logs.
     """
-    options: dict[str, object] = {}
-    target: object = {"mentions": [key.address]}
-    if key.method == ACCOUNT_DIFF_SUBSCRIBE:
-        target = key.address
+    options: dict[str, JsonValue] = {}
+    if key.method == ACCOUNT_DIFFS:
+        target: JsonValue = key.address
         if key.is_program:
             options["address_type"] = "program"
     else:
+        target = {"mentions": [key.address]}
         options["commitment"] = commitment
     if replay_from_slot is not None:
         options["replayFromSlot"] = replay_from_slot
     if compress:
         options["compression"] = "zstd"
-    params = [target, options] if options else [target]
-    request = {"jsonrpc": "2.0", "id": request_id, "method": key.method, "params": params}
-    return msgspec.json.encode(request).decode()
+
+    # The options are always there, if only as {}: the server merges its own into them.
+    return dump({"jsonrpc": "2.0", "id": request_id, "method": key.method, "params": [target, options]})
+
+
+def write_unsubscribe(key: SubscriptionKey, *, request_id: int, subscription_id: int) -> str:
+    """Write the request that ends one subscription."""
+    method = key.method.removesuffix("Subscribe") + "Unsubscribe"
+    return dump({"jsonrpc": "2.0", "id": request_id, "method": method, "params": [subscription_id]})
