@@ -20,6 +20,9 @@ MAX_WINDOW_BYTES = 8 * 2**20
 
 _DEFAULT_MAX_MESSAGE_BYTES = 256 * 2**20
 
+_STEP_BYTES = 1024
+"""How much is decompressed before the size is looked at: a block of 4 bytes may hold 128 KiB, so a step gives at most 32 MiB."""
+
 
 class StreamCompressor:
     """The sending side of one connection."""
@@ -41,9 +44,8 @@ class StreamDecompressor:
         Args:
             max_message_bytes: The largest message that is decompressed, counted while decompressing.
         """
-        self._sink = _Sink(max_message_bytes)
-        decompressor = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW_BYTES)
-        self._stream = decompressor.stream_writer(self._sink, write_return_read=False, closefd=False)
+        self._max_message_bytes = max_message_bytes
+        self._stream = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW_BYTES).decompressobj()
 
     def decompress(self, frame: bytes) -> bytes:
         """Return what one binary frame holds; several messages in one frame come out joined, an empty frame is empty.
@@ -52,29 +54,22 @@ class StreamDecompressor:
             RemoteProtocolError: The stream is corrupted, or the message is larger than allowed. Reconnect and resume.
         """
         try:
-            self._stream.write(frame)
+            return self._decompress_in_steps(frame)
         except zstandard.ZstdError as error:
             raise RemoteProtocolError(f"the zstd notification stream is corrupted: {error}") from error
 
-        return self._sink.take()
+    def _decompress_in_steps(self, frame: bytes) -> bytes:
+        message = self._stream.decompress(frame[:_STEP_BYTES])
+        pieces, size_bytes = [message], len(message)
+        for start in range(_STEP_BYTES, len(frame), _STEP_BYTES):
+            self._check(size_bytes)
+            pieces.append(self._stream.decompress(frame[start : start + _STEP_BYTES]))
+            size_bytes += len(pieces[-1])
+        self._check(size_bytes)
+        return message if len(pieces) == 1 else b"".join(pieces)
 
-
-class _Sink:
-    """Collects what the decompressor gives, piece by piece, and stops it at the ceiling."""
-
-    def __init__(self, most_bytes: int) -> None:
-        self._most_bytes = most_bytes
-        self._pieces: list[bytes] = []
-        self._size_bytes = 0
-
-    def write(self, piece: bytes) -> int:
-        self._size_bytes += len(piece)
-        if self._size_bytes > self._most_bytes:
-            raise RemoteProtocolError(f"a compressed message is larger than {self._most_bytes} bytes")
-
-        self._pieces.append(bytes(piece))
-        return len(piece)
-
-    def take(self) -> bytes:
-        pieces, self._pieces, self._size_bytes = self._pieces, [], 0
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    def _check(self, size_bytes: int) -> None:
+        if size_bytes > self._max_message_bytes:
+            raise RemoteProtocolError(
+                f"a compressed message is larger than {self._max_message_bytes} bytes; raise Limits.max_message_bytes if it is wanted"
+            )

@@ -21,6 +21,7 @@ __all__ = [
     "SubscribeRequest",
     "UnsubscribeRequest",
     "read_rpc_request",
+    "read_subscribe",
     "write_acknowledgement",
     "write_error",
     "write_notification",
@@ -91,6 +92,10 @@ def read_rpc_request(payload: str | bytes) -> RpcRequest | SubscribeRequest | Un
     if method.endswith("Unsubscribe"):
         return _unsubscribe_request(method, request_id, params)
     return RpcRequest(request_id=request_id, method=method, params_raw=dump(params))
+
+
+read_subscribe = read_rpc_request
+"""The same by the name under which scripted servers of tests know it."""
 
 
 def write_acknowledgement(request_id: RequestId, subscription_id: int) -> str:
