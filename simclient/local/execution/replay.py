@@ -1,0 +1,141 @@
+"""One session's replay: the blocks of a bundle in order, what was executed, and how it compares with what was recorded."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import final
+
+from solders.signature import Signature
+from solders.transaction import VersionedTransaction
+
+from ...errors import InputError
+from ..bundle import BundleReader, BundleSlot, RecordedOutcome, open_bundle
+from .messages import Executed, ModifiedAccount, Note
+from .render import notes_of
+from .svm import Execution, Machine
+
+__all__ = ["Replay"]
+
+_KNOWN_TRANSACTIONS = 100_000
+"""Executed transactions that `getTransaction` still finds; older ones are forgotten."""
+
+
+@final
+class Replay:
+    """The bundle, the machine, and where the two are."""
+
+    def __init__(self, bundle: Path, *, start_slot: int, end_slot: int, extra_compute_units: int) -> None:
+        """Load the accounts and execute, in silence, everything before `start_slot`.
+
+        Raises:
+            BundleError: The bundle cannot be read.
+        """
+        self._reader: BundleReader = open_bundle(bundle)
+        self._end_slot = end_slot
+        self.machine = Machine(self._reader.header.signatures, extra_compute_units=extra_compute_units)
+        for account in self._reader.accounts():
+            self.machine.load(account)
+        self._blocks: Iterator[BundleSlot] = iter(self._reader.slots())
+        self._next: BundleSlot | None = next(self._blocks, None)
+        self._waiting: list[VersionedTransaction] = []
+        self.transactions: OrderedDict[Signature, bytes] = OrderedDict()
+        """By signature, what `getTransaction` gives."""
+        self.block_times: dict[int, int] = {}
+        self._skip_to(start_slot)
+
+    @property
+    def has_slots(self) -> bool:
+        """Whether the range has a further slot."""
+        return self._next is not None and self._next.slot <= self._end_slot
+
+    def send(self, transaction: VersionedTransaction) -> None:
+        """Let a transaction go into the next block, before the recorded ones."""
+        self._waiting.append(transaction)
+
+    def execute_next(
+        self, request_id: int, transactions: Sequence[bytes], modifications: Sequence[ModifiedAccount]
+    ) -> Executed:
+        """Execute the next block of the range, after the modifications and the user's transactions.
+
+        Raises:
+            InputError: There is no further block, or a user's transaction is not one.
+        """
+        block = self._next
+        if block is None or block.slot > self._end_slot:
+            raise InputError("the range has no further slot")
+
+        mine = [*self._waiting, *map(_parse, transactions)]
+        self._waiting = []
+        for account in modifications:
+            self.machine.modify(account)
+        self._begin(block)
+        theirs = [VersionedTransaction.from_bytes(transaction.wire) for transaction in block.transactions]
+        recorded: list[RecordedOutcome | None] = [None] * len(mine) + [t.recorded for t in block.transactions]
+        tally = _Tally()
+        notes: list[Note] = []
+        for index, (transaction, outcome) in enumerate(zip([*mine, *theirs], recorded, strict=True)):
+            execution = self.machine.execute(transaction)
+            tally.add(execution, outcome)
+            for note, is_transaction in notes_of(self.machine, execution, index):
+                notes.append(note)
+                if is_transaction:
+                    self._remember(transaction.signatures[0], note.result)
+        self._next = next(self._blocks, None)
+        return Executed(
+            id=request_id, slot=block.slot, published=notes, summary=tally.counts(), is_last=not self.has_slots
+        )
+
+    def _skip_to(self, start_slot: int) -> None:
+        while self._next is not None and self._next.slot < start_slot:
+            self._begin(self._next)
+            for transaction in self._next.transactions:
+                self.machine.execute(VersionedTransaction.from_bytes(transaction.wire))
+            self._next = next(self._blocks, None)
+
+    def _begin(self, block: BundleSlot) -> None:
+        self.machine.begin(block)
+        self.block_times[block.slot] = block.block_time
+        self.machine.prepare()
+
+    def _remember(self, signature: Signature, result: bytes) -> None:
+        self.transactions[signature] = result
+        if len(self.transactions) > _KNOWN_TRANSACTIONS:
+            self.transactions.popitem(last=False)
+
+
+def _parse(wire: bytes) -> VersionedTransaction:
+    try:
+        return VersionedTransaction.from_bytes(wire)
+    except ValueError as error:
+        raise InputError(f"not a transaction: {error}") from error
+
+
+class _Tally:
+    """Compares outcomes with the recorded ones; a transaction of which nothing is recorded counts as correct when it was executed."""
+
+    def __init__(self) -> None:
+        self._correct = self._incorrect = self._not_executed = self._balances = self._logs = 0
+
+    def add(self, execution: Execution, recorded: RecordedOutcome | None) -> None:
+        """Count one transaction."""
+        if not execution.was_executed:
+            self._not_executed += 1
+            return
+
+        if recorded is None or recorded.is_success == (execution.error is None):
+            self._correct += 1
+        else:
+            self._incorrect += 1
+        if recorded is None:
+            return
+
+        if recorded.post_balances is not None and recorded.post_balances != execution.post_balances:
+            self._balances += 1
+        if recorded.logs is not None and recorded.logs != tuple(execution.meta.logs()):
+            self._logs += 1
+
+    def counts(self) -> tuple[int, int, int, int, int]:
+        """Correct, incorrect, not executed, other balances, other logs."""
+        return self._correct, self._incorrect, self._not_executed, self._balances, self._logs

@@ -1,0 +1,178 @@
+"""The state of one session: a LiteSVM with the accounts of a bundle, and the blocks that are executed on it.
+
+LiteSVM has no blocks, slots, epochs or clock of its own accord: before each block the clock is set from the bundle (slot, block time, and
+epoch = slot / 432,000) and so are the slot hashes of the blocks before. Signatures are verified where the bundle's are real; blockhashes
+are never checked, since the bundle does not hold the 150 blocks before its first.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import final
+
+import attrs
+import msgspec
+from solders.account import Account
+from solders.clock import Clock
+from solders.hash import Hash
+from solders.litesvm import LiteSVM
+from solders.pubkey import Pubkey
+from solders.transaction import VersionedTransaction
+from solders.transaction_metadata import FailedTransactionMetadata, SimulatedTransactionInfo, TransactionMetadata
+
+from ..bundle import BundleAccount, BundleSlot, Signatures
+from .accounts import TokenAccount, decimals_of, is_absent, token_account
+from .messages import ModifiedAccount
+from .transactions import Keys, keys_of, raise_compute_limit
+
+__all__ = ["AccountChange", "Execution", "Machine"]
+
+_SLOTS_PER_EPOCH = 432_000
+"""Since the end of the warm-up on mainnet (`DEFAULT_SLOTS_PER_EPOCH`, solana-epoch-schedule)."""
+_SLOT_HASHES = 512
+"""Kept by the sysvar (`MAX_ENTRIES`, solana-slot-hashes)."""
+_UPGRADEABLE_LOADER = Pubkey.from_string("BPFLoaderUpgradeab1e11111111111111111111111")
+_PROGRAM_TAG = (2).to_bytes(4, "little")
+"""`UpgradeableLoaderState::Program`; the address of the program data follows."""
+
+
+@attrs.frozen(kw_only=True)
+class AccountChange:
+    """One account that a transaction wrote."""
+
+    address: Pubkey
+    pre: Account | None
+    post: Account | None
+
+
+@attrs.frozen(kw_only=True)
+class Execution:
+    """What came of one transaction."""
+
+    transaction: VersionedTransaction
+    keys: Keys
+    meta: TransactionMetadata
+    error: object
+    """Solana's JSON form of the error; None for a success."""
+    was_executed: bool
+    """Whether the transaction got as far as its instructions; else nothing was charged and nothing written."""
+    changes: tuple[AccountChange, ...]
+    pre_balances: tuple[int, ...]
+    post_balances: tuple[int, ...]
+    pre_tokens: tuple[TokenAccount | None, ...]
+    post_tokens: tuple[TokenAccount | None, ...]
+
+
+@final
+class Machine:
+    """One LiteSVM, driven block by block."""
+
+    def __init__(self, signatures: Signatures, *, extra_compute_units: int = 0) -> None:
+        verify = signatures is Signatures.VERIFIED and not extra_compute_units  # a raised limit is not what was signed
+        svm = LiteSVM().with_sigverify(verify).with_blockhash_check(False)
+        self.svm = svm.with_transaction_history(0).with_log_bytes_limit(None)
+        self._extra_compute_units = extra_compute_units
+        self._program_of: dict[Pubkey, Pubkey] = {}
+        self._hashes: deque[tuple[int, Hash]] = deque(maxlen=_SLOT_HASHES)
+        self.slot = 0
+        self.block_height = 0
+        self.block_time = 0
+        self.blockhash = Hash.default()
+
+    def load(self, account: BundleAccount) -> None:
+        """Put an account there before the first slot."""
+        self.set_account(
+            Pubkey.from_bytes(account.address),
+            Account(account.lamports, account.data, Pubkey.from_bytes(account.owner), account.executable),
+        )
+
+    def modify(self, account: ModifiedAccount) -> None:
+        """Set an account between blocks; zero lamports delete it. New program data takes effect at once."""
+        address = Pubkey.from_string(account.address)
+        owner = Pubkey.from_string(account.owner)
+        data = account.data if account.lamports else b""
+        self.set_account(address, Account(account.lamports, data, owner, account.executable))
+        program = self._program_of.get(address)
+        program_account = None if program is None else self.get_account(program)
+        if program is not None and program_account is not None:
+            # Setting the program again makes LiteSVM load the new code.
+            self.svm.set_account(program, program_account)
+
+    def set_account(self, address: Pubkey, account: Account) -> None:
+        """Set an account, and remember which program its data is the code of."""
+        self.svm.set_account(address, account)
+        if account.owner == _UPGRADEABLE_LOADER and account.data[:4] == _PROGRAM_TAG:
+            self._program_of[Pubkey.from_bytes(account.data[4:36])] = address
+
+    def get_account(self, address: Pubkey) -> Account | None:
+        """Return an account; None where it does not exist."""
+        account = self.svm.get_account(address)
+        return None if is_absent(account) else account
+
+    def decimals(self, mint: Pubkey) -> int:
+        """Return the decimals of a mint."""
+        return decimals_of(self.get_account(mint))
+
+    def begin(self, block: BundleSlot) -> None:
+        """Move to the next block."""
+        if self.slot:
+            self._hashes.appendleft((self.slot, self.blockhash))
+        self.slot, self.block_height, self.block_time = block.slot, block.block_height, block.block_time
+        self.blockhash = Hash.from_bytes(block.blockhash)
+
+    def prepare(self) -> None:
+        """Set the sysvars of the current block; a block without transactions needs none."""
+        self.svm.warp_to_slot(self.slot)
+        epoch = self.slot // _SLOTS_PER_EPOCH
+        self.svm.set_clock(Clock(self.slot, self.block_time, epoch, epoch + 1, self.block_time))
+        if self._hashes:
+            self.svm.set_slot_hashes(list(self._hashes))
+
+    def execute(self, transaction: VersionedTransaction) -> Execution:
+        """Execute one transaction and keep what it changed."""
+        if self._extra_compute_units:
+            transaction = raise_compute_limit(transaction, self._extra_compute_units)
+        keys = keys_of(transaction, self.svm.get_account)
+        before = self._read(keys)
+        result = self.svm.send_transaction(transaction)
+        after = self._read(keys)
+        meta, error = (
+            (result.meta(), error_of(result)) if isinstance(result, FailedTransactionMetadata) else (result, None)
+        )
+        return Execution(
+            transaction=transaction,
+            keys=keys,
+            meta=meta,
+            error=error,
+            was_executed=error is None or isinstance(error, dict),
+            changes=tuple(
+                AccountChange(address=key, pre=before[key], post=after[key])
+                for key in dict.fromkeys(keys.writable)
+                if before[key] != after[key]
+            ),
+            pre_balances=_balances(keys, before),
+            post_balances=_balances(keys, after),
+            pre_tokens=_tokens(keys, before),
+            post_tokens=_tokens(keys, after),
+        )
+
+    def simulate(self, transaction: VersionedTransaction) -> SimulatedTransactionInfo | FailedTransactionMetadata:
+        """Execute a transaction without keeping anything."""
+        return self.svm.simulate_transaction(transaction)
+
+    def _read(self, keys: Keys) -> dict[Pubkey, Account | None]:
+        return {key: self.get_account(key) for key in keys.all}
+
+
+def error_of(result: FailedTransactionMetadata) -> object:
+    """Return the error in Solana's JSON form: a name, or a map for one with details."""
+    return msgspec.json.decode(result.to_json())["err"]
+
+
+def _balances(keys: Keys, accounts: dict[Pubkey, Account | None]) -> tuple[int, ...]:
+    found = (accounts[key] for key in keys.all)
+    return tuple(0 if account is None else account.lamports for account in found)
+
+
+def _tokens(keys: Keys, accounts: dict[Pubkey, Account | None]) -> tuple[TokenAccount | None, ...]:
+    return tuple(token_account(accounts[key]) for key in keys.all)

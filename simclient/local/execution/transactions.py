@@ -1,0 +1,141 @@
+"""A transaction as the engine sees it: its keys, what it may write, and its instructions as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import attrs
+from solders.account import Account
+from solders.compute_budget import ID as COMPUTE_BUDGET
+from solders.instruction import CompiledInstruction
+from solders.message import Message, MessageV0
+from solders.pubkey import Pubkey
+from solders.transaction import VersionedTransaction
+
+from ...wire.addresses import encode_base58
+
+__all__ = ["Keys", "instruction_json", "keys_of", "raise_compute_limit", "transaction_json"]
+
+_LOOKUP_TABLE_HEADER_BYTES = 56
+"""Before the addresses of an on-chain lookup table (`LOOKUP_TABLE_META_SIZE` of the address lookup table program)."""
+_SET_COMPUTE_UNIT_LIMIT = 2
+"""The first byte of that instruction; a u32 follows."""
+_U32_MAX = 2**32 - 1
+
+
+@attrs.frozen(kw_only=True)
+class Keys:
+    """Every address of a transaction, in the order of indexes: static, loaded writable, loaded readonly."""
+
+    all: tuple[Pubkey, ...]
+    writable: tuple[Pubkey, ...]
+    """In the same order."""
+    loaded_writable: tuple[Pubkey, ...]
+    loaded_readonly: tuple[Pubkey, ...]
+
+
+def keys_of(transaction: VersionedTransaction, get_account: Callable[[Pubkey], Account | None]) -> Keys:
+    """Resolve the keys of a transaction; a lookup table that is missing or too short gives none."""
+    message = transaction.message
+    static = tuple(message.account_keys)
+    header = message.header
+    signed_writable = header.num_required_signatures - header.num_readonly_signed_accounts
+    last_writable = len(static) - header.num_readonly_unsigned_accounts
+    writable = tuple(
+        key
+        for index, key in enumerate(static)
+        if index < signed_writable or header.num_required_signatures <= index < last_writable
+    )
+    loaded_writable: list[Pubkey] = []
+    loaded_readonly: list[Pubkey] = []
+    if isinstance(message, MessageV0):
+        for lookup in message.address_table_lookups:
+            table = get_account(lookup.account_key)
+            loaded_writable += _looked_up(table, lookup.writable_indexes)
+            loaded_readonly += _looked_up(table, lookup.readonly_indexes)
+    return Keys(
+        all=(*static, *loaded_writable, *loaded_readonly),
+        writable=(*writable, *loaded_writable),
+        loaded_writable=tuple(loaded_writable),
+        loaded_readonly=tuple(loaded_readonly),
+    )
+
+
+def raise_compute_limit(transaction: VersionedTransaction, extra: int) -> VersionedTransaction:
+    """Return the transaction with `extra` compute units on top of each limit that it sets; its signatures stay."""
+    message = transaction.message
+    keys = message.account_keys
+    raised = [
+        _raised(instruction, extra) if _sets_the_limit(instruction, keys) else instruction
+        for instruction in message.instructions
+    ]
+    header, blockhash = message.header, message.recent_blockhash
+    if isinstance(message, MessageV0):
+        return VersionedTransaction.populate(
+            MessageV0(header, keys, blockhash, raised, message.address_table_lookups), transaction.signatures
+        )
+
+    legacy = Message.new_with_compiled_instructions(
+        header.num_required_signatures,
+        header.num_readonly_signed_accounts,
+        header.num_readonly_unsigned_accounts,
+        keys,
+        blockhash,
+        raised,
+    )
+    return VersionedTransaction.populate(legacy, transaction.signatures)
+
+
+def transaction_json(transaction: VersionedTransaction) -> dict[str, object]:
+    """Return the transaction in Solana's `json` encoding."""
+    message = transaction.message
+    header = message.header
+    fields: dict[str, object] = {
+        "header": {
+            "numRequiredSignatures": header.num_required_signatures,
+            "numReadonlySignedAccounts": header.num_readonly_signed_accounts,
+            "numReadonlyUnsignedAccounts": header.num_readonly_unsigned_accounts,
+        },
+        "accountKeys": [str(key) for key in message.account_keys],
+        "recentBlockhash": str(message.recent_blockhash),
+        "instructions": [instruction_json(instruction, 1) for instruction in message.instructions],
+    }
+    if isinstance(message, MessageV0):
+        fields["addressTableLookups"] = [
+            {
+                "accountKey": str(lookup.account_key),
+                "writableIndexes": list(lookup.writable_indexes),
+                "readonlyIndexes": list(lookup.readonly_indexes),
+            }
+            for lookup in message.address_table_lookups
+        ]
+    return {"signatures": [str(signature) for signature in transaction.signatures], "message": fields}
+
+
+def instruction_json(instruction: CompiledInstruction, stack_height: int) -> dict[str, object]:
+    """Return an instruction in Solana's `json` encoding."""
+    return {
+        "programIdIndex": instruction.program_id_index,
+        "accounts": list(instruction.accounts),
+        "data": encode_base58(bytes(instruction.data)),
+        "stackHeight": stack_height,
+    }
+
+
+def _looked_up(table: Account | None, indexes: bytes) -> list[Pubkey]:
+    data = b"" if table is None else table.data[_LOOKUP_TABLE_HEADER_BYTES:]
+    return [Pubkey.from_bytes(data[32 * i : 32 * i + 32]) for i in indexes if len(data) >= 32 * i + 32]
+
+
+def _sets_the_limit(instruction: CompiledInstruction, keys: Sequence[Pubkey]) -> bool:
+    data = bytes(instruction.data)
+    is_budget = instruction.program_id_index < len(keys) and keys[instruction.program_id_index] == COMPUTE_BUDGET
+    return is_budget and len(data) == 5 and data[0] == _SET_COMPUTE_UNIT_LIMIT
+
+
+def _raised(instruction: CompiledInstruction, extra: int) -> CompiledInstruction:
+    data = bytes(instruction.data)
+    limit = min(int.from_bytes(data[1:], "little") + extra, _U32_MAX)
+    return CompiledInstruction(
+        instruction.program_id_index, data[:1] + limit.to_bytes(4, "little"), bytes(instruction.accounts)
+    )

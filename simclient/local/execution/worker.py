@@ -1,0 +1,86 @@
+"""The engine process: requests from standard input, answers on standard output, one after the other.
+
+It lives as long as its parent: the end of standard input ends it, and on Linux so does the parent's death. Ctrl-C is the parent's to
+decide, so it is ignored here. An unexpected exception ends the process with a traceback on standard error.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from ...errors import InputError
+from .messages import LENGTH_BYTES, Answer, Answered, Execute, Failed, Load, Loaded, Request, Rpc, frame
+from .replay import Replay
+from .rpc import RpcServer
+
+__all__ = ["main"]
+
+_PR_SET_PDEATHSIG = 1
+"""From linux/prctl.h."""
+
+
+def main() -> None:
+    """Serve the parent until it is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _die_with_the_parent()
+    requests, answers = sys.stdin.buffer, os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
+    sys.stdout = sys.stderr  # nothing that prints may break the stream of answers
+    _serve(requests, answers)
+
+
+def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
+    decoder = msgspec.msgpack.Decoder(Request)
+    engine: tuple[Replay, RpcServer] | None = None
+    while (length := requests.read(LENGTH_BYTES)) and len(length) == LENGTH_BYTES:
+        request = decoder.decode(requests.read(int.from_bytes(length, "little")))
+        try:
+            if isinstance(request, Load):
+                engine, answer = _load(request)
+            else:
+                assert engine is not None
+                answer = _answer(engine, request)
+        except InputError as error:
+            answer = Failed(request.id, str(error))
+        _write_all(answers, frame(answer))
+
+
+def _load(request: Load) -> tuple[tuple[Replay, RpcServer], Answer]:
+    replay = Replay(
+        Path(request.bundle),
+        start_slot=request.start_slot,
+        end_slot=request.end_slot,
+        extra_compute_units=request.extra_compute_units,
+    )
+    return (replay, RpcServer(replay)), Loaded(request.id, replay.has_slots)
+
+
+def _answer(engine: tuple[Replay, RpcServer], request: Execute | Rpc) -> Answer:
+    replay, rpc = engine
+    if isinstance(request, Execute):
+        return replay.execute_next(request.id, request.transactions, request.modifications)
+
+    return Answered(request.id, rpc.answer(request.body))
+
+
+def _write_all(answers: BinaryIO, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[answers.write(view) :]
+
+
+def _die_with_the_parent() -> None:
+    """Ask Linux to end this process with its parent; elsewhere the end of standard input does."""
+    if sys.platform != "linux":
+        return
+
+    parent = os.getppid()
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        sys.exit(1)
