@@ -32,6 +32,7 @@ __all__ = [
     "TransactionLogs",
     "UnknownNotification",
     "decode_data_message",
+    "transaction_from_result",
 ]
 
 Unsigned = Annotated[int, Meta(ge=0)]
@@ -515,6 +516,19 @@ def decode_data_message(payload: bytes) -> DataMessage:
 
     if type(message) is not SubscriptionComplete:
         force_setattr(message, "raw", payload)
+    return message
+
+
+def transaction_from_result(result: bytes) -> ExecutedTransaction:
+    """Read what `getTransaction` answers; it has no subscription, so its id is 0.
+
+    Raises:
+        RemoteProtocolError: It is not a transaction in the `json` encoding.
+    """
+    message = decode_data_message(
+        b'{"jsonrpc":"2.0","method":"transactionNotification","params":{"subscription":0,"result":%b}}' % result
+    )
+    assert isinstance(message, ExecutedTransaction)
     return message
 
 
