@@ -1,0 +1,1 @@
+"""The serving side of the embedded simulator, on one loopback port."""
