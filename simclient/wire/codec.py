@@ -16,7 +16,7 @@ from typing import cast
 
 from ..errors import RemoteProtocolError
 from .generation import NEWEST, Generation
-from .json_text import JsonValue, dump, parse
+from .json_text import JsonValue, RepeatedKeys, dump, parse
 from .misfit import Misfit
 from .requests import ControlRequest
 from .responses import ControlResponse, SequencedResponse
@@ -39,10 +39,15 @@ def read_response(text: str | bytes, *, generation: Generation | None = None) ->
             then takes the frame for unsequenced.
     """
     value = parse(text)
-    sequence = value.pop(_SEQUENCE) if isinstance(value, dict) and _SEQUENCE in value else None
-    if sequence is not None and (type(sequence) is not int or not 0 <= sequence < 2**64):
+    if isinstance(value, RepeatedKeys) and _SEQUENCE in value.repeated:
+        raise _unreadable("control response", Misfit("this member once", value[_SEQUENCE]).at(_SEQUENCE))
+
+    has_sequence = isinstance(value, dict) and _SEQUENCE in value
+    sequence = value.pop(_SEQUENCE) if isinstance(value, dict) and has_sequence else None
+    if has_sequence and (type(sequence) is not int or not 0 <= sequence < 2**64):
         raise _unreadable("control response", Misfit("a u64", sequence).at(_SEQUENCE))
 
+    assert sequence is None or isinstance(sequence, int)
     response = _read(ControlResponse, value, "control response", generation, keeps_unknown=True)
     return SequencedResponse(response=cast("ControlResponse", response), seq_id=sequence)
 

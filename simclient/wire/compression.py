@@ -45,7 +45,8 @@ class StreamDecompressor:
             max_message_bytes: The largest message that is decompressed, counted while decompressing.
         """
         self._max_message_bytes = max_message_bytes
-        self._stream = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW_BYTES).decompressobj()
+        self._decompressor = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW_BYTES)
+        self._stream = self._decompressor.decompressobj()
 
     def decompress(self, frame: bytes) -> bytes:
         """Return what one binary frame holds; several messages in one frame come out joined, an empty frame is empty.
@@ -59,17 +60,27 @@ class StreamDecompressor:
             raise RemoteProtocolError(f"the zstd notification stream is corrupted: {error}") from error
 
     def _decompress_in_steps(self, frame: bytes) -> bytes:
-        message = self._stream.decompress(frame[:_STEP_BYTES])
+        message = self._decompress_step(frame[:_STEP_BYTES])
         pieces, size_bytes = [message], len(message)
         for start in range(_STEP_BYTES, len(frame), _STEP_BYTES):
             self._check(size_bytes)
-            pieces.append(self._stream.decompress(frame[start : start + _STEP_BYTES]))
+            pieces.append(self._decompress_step(frame[start : start + _STEP_BYTES]))
             size_bytes += len(pieces[-1])
         self._check(size_bytes)
         return message if len(pieces) == 1 else b"".join(pieces)
 
+    def _decompress_step(self, part: bytes) -> bytes:
+        """Decompress a part of a frame; the sender may have ended its zstd frame in it, and begun another."""
+        message = self._stream.decompress(part)
+        while self._stream.eof:
+            rest = self._stream.unused_data
+            self._stream = self._decompressor.decompressobj()
+            message += self._stream.decompress(rest)
+        return message
+
     def _check(self, size_bytes: int) -> None:
         if size_bytes > self._max_message_bytes:
             raise RemoteProtocolError(
-                f"a compressed message is larger than {self._max_message_bytes} bytes; raise Limits.max_message_bytes if it is wanted"
+                f"a compressed message is larger than {self._max_message_bytes} bytes;"
+                " raise the limit on messages if it is wanted"
             )

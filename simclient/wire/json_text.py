@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from typing import NoReturn, TypeAlias, Union
 
 from ..errors import InputError, RemoteProtocolError
 
 __all__ = ["MAX_DEPTH", "JsonValue", "RepeatedKeys", "describe", "dump", "parse"]
 
-JsonValue: TypeAlias = Union[None, bool, int, float, str, "list[JsonValue]", "dict[str, JsonValue]"]  # noqa: UP007
+JsonValue: TypeAlias = Union[bool, int, float, str, "list[JsonValue]", "dict[str, JsonValue]", None]
 
 MAX_DEPTH = 128
 """Levels of nesting that are read: what the real types read, and far below where Python's own decoder gives up."""
@@ -54,7 +55,9 @@ def parse(text: str | bytes) -> JsonValue:
         near = decoded[max(0, error.pos - _EXCERPT_CHARACTERS // 2) :][:_EXCERPT_CHARACTERS]
         raise RemoteProtocolError(f"not JSON at character {error.pos}: {error.msg}", excerpt=near) from error
     except (ValueError, RecursionError) as error:
-        raise RemoteProtocolError(f"not JSON that can be read: {error}", excerpt=decoded[:_EXCERPT_CHARACTERS]) from error
+        raise RemoteProtocolError(
+            f"not JSON that can be read: {error}", excerpt=decoded[:_EXCERPT_CHARACTERS]
+        ) from error
 
     return value
 
@@ -102,10 +105,10 @@ def _check_depth(text: str) -> None:
 
     depth = 0
     for match in _OPENING_OR_STRING.finditer(text):
-        token = match.group()[0]
-        if token in "[{":
+        first = match.group()[0]
+        if first in "[{":
             depth += 1
-        elif token in "]}":
+        elif first in "]}":
             depth -= 1
 
         if depth > MAX_DEPTH:
@@ -125,9 +128,8 @@ def _object(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
     if len(plain) == len(pairs):
         return plain
 
-    seen: set[str] = set()
     marked = RepeatedKeys(plain)
-    marked.repeated = frozenset(key for key, _ in pairs if key in seen or seen.add(key))
+    marked.repeated = frozenset(key for key, times in Counter(key for key, _ in pairs).items() if times > 1)
     return marked
 
 

@@ -15,13 +15,13 @@ FieldReaders = list[tuple[FieldSpec, Callable[[Any, Any], Any]]]
 """The fields that are known, in wire order, each with the hook that reads it."""
 
 
-def members_of(value: JsonValue, fields: FieldReaders) -> dict[str, JsonValue]:
-    """Return the members of an object, which the real types also read from an array in the order of the fields.
+def members_of(value: JsonValue, fields: FieldReaders, *, takes_arrays: bool = False) -> dict[str, JsonValue]:
+    """Return the members of an object, which most of the real types also read from an array in the order of the fields.
 
     Raises:
         Misfit: It is neither, or the array is too long.
     """
-    if isinstance(value, list) and len(value) <= len(fields):
+    if takes_arrays and isinstance(value, list) and len(value) <= len(fields):
         return {spec.wire_name: item for (spec, _), item in zip(fields, value, strict=False)}
 
     if not isinstance(value, dict):
@@ -30,8 +30,13 @@ def members_of(value: JsonValue, fields: FieldReaders) -> dict[str, JsonValue]:
     return value
 
 
-def read_members(members: dict[str, JsonValue], fields: FieldReaders) -> dict[str, Any]:
+def read_members(members: dict[str, JsonValue], fields: FieldReaders, ignored: frozenset[str] | None) -> dict[str, Any]:
     """Return the arguments of the class: each field that is there, and `unknown_fields`.
+
+    Args:
+        members: The members of the object.
+        fields: What is known.
+        ignored: Which other members are not unknown either; None: all.
 
     Raises:
         Misfit: A required field is missing, a field came twice, or its value does not fit.
@@ -43,7 +48,10 @@ def read_members(members: dict[str, JsonValue], fields: FieldReaders) -> dict[st
         elif spec.is_required:
             raise Misfit(f"a member {spec.wire_name}", members)
 
-    known = {spec.wire_name for spec, _ in fields}
+    if ignored is None:
+        return arguments
+
+    known = ignored | {spec.wire_name for spec, _ in fields}
     arguments["unknown_fields"] = tuple((name, dump(value)) for name, value in members.items() if name not in known)
     return arguments
 

@@ -7,7 +7,7 @@ from .json_text import JsonValue, describe
 __all__ = ["Misfit"]
 
 
-class Misfit(Exception):  # noqa: N818 - internal, and not an error of anybody yet
+class Misfit(Exception):
     """What was expected, what was found, and where: hooks add the steps of the path from the inside out."""
 
     def __init__(self, expected: str, found: JsonValue) -> None:

@@ -19,6 +19,7 @@ from msgspec import Meta, Raw, Struct
 from msgspec.structs import force_setattr
 
 from ..errors import RemoteProtocolError
+from .json_text import JsonValue
 
 __all__ = [
     "AccountDiff",
@@ -83,7 +84,9 @@ class AccountState(Struct, frozen=True, gc=False, rename="camel"):
         try:
             return base64.b64decode(text, validate=True)
         except ValueError as error:
-            raise RemoteProtocolError(f"account data is not base64: {error}", path="$.data[0]", excerpt=text[:40]) from error
+            raise RemoteProtocolError(
+                f"account data is not base64: {error}", path="$.data[0]", excerpt=text[:40]
+            ) from error
 
 
 @attrs.frozen(kw_only=True)
@@ -357,7 +360,9 @@ class ExecutedTransaction(_Notification, frozen=True, tag_field="method", tag="t
     @property
     def _transaction(self) -> _Transaction:
         if self.decoded_transaction is None:
-            force_setattr(self, "decoded_transaction", _part(self.params.result.transaction, _TRANSACTION, "transaction"))
+            force_setattr(
+                self, "decoded_transaction", _part(self.params.result.transaction, _TRANSACTION, "transaction")
+            )
         assert self.decoded_transaction is not None
         return self.decoded_transaction
 
@@ -508,7 +513,7 @@ def decode_data_message(payload: bytes) -> DataMessage:
         RemoteProtocolError: It is not JSON, or not what its method calls for.
     """
     try:
-        message = _KNOWN.decode(payload)
+        message: _Known = _KNOWN.decode(payload)
     except msgspec.ValidationError as error:
         return _decode_rare(payload, error)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -532,7 +537,8 @@ def transaction_from_result(result: bytes) -> ExecutedTransaction:
     return message
 
 
-_KNOWN = msgspec.json.Decoder(AccountDiff | ExecutedTransaction | TransactionLogs | SubscriptionComplete)
+_Known = AccountDiff | ExecutedTransaction | TransactionLogs | SubscriptionComplete
+_KNOWN: msgspec.json.Decoder[_Known] = msgspec.json.Decoder(_Known)
 _KNOWN_METHODS = frozenset(
     ("accountDiffNotification", "transactionNotification", "logsNotification", "subscriptionComplete")
 )
@@ -582,7 +588,7 @@ def _number(raw: Raw, payload: bytes) -> int:
 
 
 def _unknown(method: str, params: Raw, payload: bytes) -> UnknownNotification:
-    found = msgspec.json.decode(params) if params else None
+    found: JsonValue = msgspec.json.decode(params) if params else None
     subscription = found.get("subscription") if isinstance(found, dict) else None
     result = found.get("result") if isinstance(found, dict) else None
     context = result.get("context", result) if isinstance(result, dict) else None
@@ -604,7 +610,9 @@ def _part(raw: Raw, decoder: msgspec.json.Decoder[_Part], name: str) -> _Part:
         return decoder.decode(raw if raw and bytes(raw) != b"null" else b"{}")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RemoteProtocolError(
-            f"cannot read a transaction notification: {error}", path=f"$.params.result.{name}", excerpt=_excerpt(bytes(raw))
+            f"cannot read a transaction notification: {error}",
+            path=f"$.params.result.{name}",
+            excerpt=_excerpt(bytes(raw)),
         ) from error
 
 

@@ -54,7 +54,7 @@ class Continue(WireValue):
     advance_count: U64 = 1
     transactions: tuple[str, ...] = ()
     """Signed transactions, base64."""
-    modify_account_states: Mapping[AddressText, AccountData] = attrs.field(factory=dict)
+    modify_account_states: Mapping[AddressText, AccountData] = attrs.field(factory=dict[str, AccountData])
     """By address (base58)."""
 
 
@@ -130,7 +130,7 @@ class AttachParallelSession(SnakeValue):
     wire_name: ClassVar[str] = "attachParallelControlSessionV2"
 
     control_session_id: str
-    last_sequences: Mapping[str, U64] = attrs.field(factory=dict)
+    last_sequences: Mapping[str, U64] = attrs.field(factory=dict[str, int])
 
 
 ControlRequest = (

@@ -14,6 +14,7 @@ from .discovery import DiscoveryFilter
 from .failures import BacktestFailure
 from .generation import Generation
 from .schema import (
+    NAME,
     OMIT_DEFAULT,
     ONLY_0_9,
     ONLY_0_28,
@@ -161,7 +162,7 @@ class Status(SnakeValue):
 
     wire_name: ClassVar[str] = "status"
 
-    status: str
+    status: Annotated[str, NAME]
 
 
 @attrs.frozen(kw_only=True)

@@ -8,19 +8,23 @@ the same marks. Rules for a field that says nothing: it must be there if it has 
 from __future__ import annotations
 
 import enum
-import functools
 import re
-from typing import Annotated, ClassVar, get_args, get_origin, get_type_hints
+from collections.abc import Callable
+from typing import Annotated, ClassVar, cast, get_args, get_origin, get_type_hints
 
 import attrs
 
 from .generation import Generation
 
 __all__ = [
+    "COMPRESSED",
     "I64",
+    "NAME",
     "OMIT_DEFAULT",
+    "ONE_OR_MANY",
     "ONLY_0_9",
     "ONLY_0_28",
+    "POSITIVE",
     "REQUIRED",
     "U8",
     "U16",
@@ -28,11 +32,13 @@ __all__ = [
     "U64",
     "AddressText",
     "BareValue",
+    "Base64Text",
     "Bounds",
     "FieldSpec",
     "Mark",
     "Named",
     "Only",
+    "SignatureText",
     "SnakeValue",
     "WireValue",
     "fields_of",
@@ -48,6 +54,16 @@ class Mark(enum.Enum):
     """Must be there when reading, although the Python class has a default for it."""
     ADDRESS = enum.auto()
     """A string that is base58 of 32 bytes."""
+    SIGNATURE = enum.auto()
+    """A string that is base58 of 64 bytes."""
+    BASE64 = enum.auto()
+    """A string that is strict base64."""
+    COMPRESSED = enum.auto()
+    """Written as a string: base64 of zstd of the JSON."""
+    NAME = enum.auto()
+    """A string that names a variant without fields, known or not."""
+    ONE_OR_MANY = enum.auto()
+    """A list that is written as its item where it has exactly one."""
 
 
 @attrs.frozen
@@ -74,6 +90,9 @@ class Only:
 
 
 OMIT_DEFAULT = Mark.OMIT_DEFAULT
+COMPRESSED = Mark.COMPRESSED
+NAME = Mark.NAME
+ONE_OR_MANY = Mark.ONE_OR_MANY
 REQUIRED = Mark.REQUIRED
 ONLY_0_9 = Only(Generation.V0_9)
 ONLY_0_28 = Only(Generation.V0_28)
@@ -83,7 +102,10 @@ U16 = Annotated[int, Bounds("u16", 0, 2**16 - 1)]
 U32 = Annotated[int, Bounds("u32", 0, 2**32 - 1)]
 U64 = Annotated[int, Bounds("u64", 0, 2**64 - 1)]
 I64 = Annotated[int, Bounds("i64", -(2**63), 2**63 - 1)]
+POSITIVE = Annotated[int, Bounds("nonzero u64", 1, 2**64 - 1)]
 AddressText = Annotated[str, Mark.ADDRESS]
+SignatureText = Annotated[str, Mark.SIGNATURE]
+Base64Text = Annotated[str, Mark.BASE64]
 
 
 @attrs.frozen(kw_only=True)
@@ -94,6 +116,9 @@ class WireValue:
     """The variant's name in the tagged union that it belongs to."""
     wire_only: ClassVar[Generation | None] = None
     """The one generation that has this variant; None: both."""
+
+    shares_its_object: ClassVar[bool] = False
+    """Whether the object has members of others too: they are not kept as unknown fields."""
 
     unknown_fields: tuple[tuple[str, str], ...] = attrs.field(default=(), repr=False)
     """Fields that this version does not know: name and JSON text, written back as they came."""
@@ -135,9 +160,18 @@ class FieldSpec:
         return not (self.omit_default and value == self.default)
 
 
-@functools.cache
 def fields_of(cls: type[WireValue]) -> tuple[FieldSpec, ...]:
     """Return the fields of a wire class in the order they are written, without `unknown_fields`."""
+    if cls not in _FIELDS:
+        _FIELDS[cls] = _fields_of(cls)
+    return _FIELDS[cls]
+
+
+_FIELDS: dict[type[WireValue], tuple[FieldSpec, ...]] = {}
+"""What `fields_of` found: resolving the annotations of a class takes a while, and they do not change."""
+
+
+def _fields_of(cls: type[WireValue]) -> tuple[FieldSpec, ...]:
     hints = get_type_hints(cls, include_extras=True)
     return tuple(
         _spec_of(cls, field.name, hints[field.name], _default_of(field))
@@ -162,8 +196,12 @@ def _spec_of(cls: type[WireValue], name: str, hint: object, default: object) -> 
 
 
 def _default_of(field: attrs.Attribute[object]) -> object:
-    default = field.default
-    return default.factory() if isinstance(default, attrs.Factory) else default  # type: ignore[arg-type]
+    default: object = field.default
+    if isinstance(default, attrs.Factory):  # type: ignore[arg-type]  # the stubs make a function of this class
+        make = cast("Callable[[], object]", getattr(default, "factory"))  # noqa: B009
+        return make()
+
+    return default
 
 
 def _wire_case(cls: type[WireValue], name: str) -> str:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeAlias, Union, cast, get_args, get_origin
 
 import attrs
 import cattrs
 
+from ..errors import InputError, RemoteProtocolError
+from .blobs import pack, unpack
 from .generation import NEWEST, Generation
 from .json_text import JsonValue, RepeatedKeys, dump, parse
 from .members import FieldReaders, members_of, read_members
@@ -22,15 +24,15 @@ from .params import SessionParams
 from .requests import CreateSession
 from .responses import SubSessionEvent
 from .scalars import checks_of, read_literal, read_plain
-from .schema import BareValue, FieldSpec, WireValue, fields_of
-from .tags import ABSENT, Absent, Tagging, UnknownMaker, tagging_of
+from .schema import COMPRESSED, NAME, ONE_OR_MANY, BareValue, FieldSpec, SnakeValue, WireValue, fields_of
+from .tags import ABSENT, Absent, Internal, Tagging, UnknownMaker, is_in_external, tagging_of
 
 __all__ = ["Converters"]
 
 # cattrs types its hooks with Any; nothing of that leaves this module.
 _Reader = Callable[[Any, Any], Any]
 _Writer = Callable[[Any], Any]
-_Kind = Any
+_Kind: TypeAlias = Any
 
 
 class Converters:
@@ -68,7 +70,7 @@ class Converters:
         self._both(_is_literal, _literal_reader, _writes_as_it_is)
         self._both(_is_tuple, self._tuple_reader, self._tuple_writer)
         self._both(_is_mapping, self._mapping_reader, self._mapping_writer)
-        self._both(_is_annotated, self._annotated_reader, lambda kind: self._writer(get_args(kind)[0]))
+        self._both(_is_annotated, self._annotated_reader, self._annotated_writer)
         self._both(_is_optional, self._optional_reader, self._optional_writer)
         self._both(_is_wire_value, self._object_reader, self._object_writer)
         self._both(_is_tagged, self._tagged_reader, self._tagged_writer)
@@ -91,6 +93,12 @@ class Converters:
     def _annotated_reader(self, kind: _Kind) -> _Reader:
         inner, *marks = get_args(kind)
         read_inner, checks = self._reader(inner), checks_of(marks)
+        if COMPRESSED in marks:
+            return lambda value, _: read_inner(_read_blob(value), inner)
+        if NAME in marks:
+            return lambda value, _: read_inner(_name_in(value), inner)
+        if ONE_OR_MANY in marks:
+            return lambda value, _: read_inner(value if isinstance(value, list) else [value], inner)
 
         def read(value: JsonValue, _: object) -> object:
             read_value = read_inner(value, inner)
@@ -99,6 +107,16 @@ class Converters:
             return read_value
 
         return read
+
+    def _annotated_writer(self, kind: _Kind) -> _Writer:
+        inner, *marks = get_args(kind)
+        write = self._writer(inner)
+        if COMPRESSED in marks:
+            return lambda value: pack(dump(write(value)))
+        if ONE_OR_MANY in marks:
+            return lambda value: write(value)[0] if len(value) == 1 else write(value)
+
+        return write
 
     def _optional_reader(self, kind: _Kind) -> _Reader:
         inner = _without_none(kind)
@@ -131,7 +149,9 @@ class Converters:
         def read(value: JsonValue, _: object) -> Mapping[object, object]:
             if not isinstance(value, dict):
                 raise Misfit("an object", value)
-            return {_read_at(k, read_key, k, key_kind): _read_at(k, read_item, item, inner) for k, item in value.items()}
+            return {
+                _read_at(k, read_key, k, key_kind): _read_at(k, read_item, item, inner) for k, item in value.items()
+            }
 
         return read
 
@@ -146,13 +166,22 @@ class Converters:
         known = [spec for spec in specs if self._reads is None or spec.only in (None, self._reads)]
         return [(spec, self._reader(spec.type)) for spec in known]
 
+    def _ignored(self, specs: Iterable[FieldSpec]) -> frozenset[str]:
+        """Return the names of the fields that only the other generation knows: they are not unknown to us."""
+        return frozenset(spec.wire_name for spec in specs if spec.only not in (None, self._reads or spec.only))
+
     def _object_reader(self, cls: type[WireValue]) -> _Reader:
         fields = self._fields(fields_of(cls))
         if issubclass(cls, BareValue):
             ((spec, read_field),) = fields
-            return lambda value, _: cls(**{spec.name: read_field(value, spec.type)})
+            return lambda value, _: _make(cls, value, {spec.name: read_field(value, spec.type)})
 
-        return lambda value, _: cls(**read_members(members_of(value, fields), fields))
+        ignored = None if cls.shares_its_object else self._ignored(fields_of(cls))
+        # The real types read every struct from an array too, but not a struct-like variant beside its tag.
+        takes_arrays = not (issubclass(cls, SnakeValue) and cls.wire_name) or is_in_external(cls)
+        return lambda value, _: _make(
+            cls, value, read_members(members_of(value, fields, takes_arrays=takes_arrays), fields, ignored)
+        )
 
     def _object_writer(self, cls: type[WireValue]) -> _Writer:
         fields = [(spec, self._writer(spec.type)) for spec in fields_of(cls)]
@@ -182,12 +211,13 @@ class Converters:
             if not isinstance(value, dict):
                 return CreateSession(params=read_params(value, SessionParams))
 
-            params, members = _split(value, {spec.wire_name for spec, _ in own})
-            extension = read_members(members, own)
-            del extension["unknown_fields"]
+            params, members = _split(value, {"parallel", "name", "createToken"})
+            extension = read_members(members, own, self._ignored(fields_of(CreateSession)))
+            extension.pop("unknown_fields", None)
             return CreateSession(
                 params=read_params(params, SessionParams),
-                is_extended=not any(extension.values()) and self._is_extended(value),
+                is_extended=not any(said not in (None, False) for said in extension.values())
+                and self._is_extended(value),
                 **extension,
             )
 
@@ -201,7 +231,7 @@ class Converters:
         write_params = self._writer(SessionParams)
 
         def write(value: CreateSession) -> JsonValue:
-            written = write_params(value.params)
+            written: dict[str, JsonValue] = write_params(value.params)
             if value.is_extended or value.parallel or value.name is not None or value.create_token is not None:
                 written["parallel"] = value.parallel
             if self._writes is Generation.V0_28:
@@ -223,8 +253,8 @@ class Converters:
         first = self._fields([spec for spec in specs if spec.name != "seq_id"])
         second = self._fields([attrs.evolve(spec, is_required=True) for spec in specs])
         if self._reads is not Generation.V0_28:
-            yield "sessionEventV1", lambda value, _: cls(**read_members(members_of(value, first), first))
-        yield "sessionEventV2", lambda value, _: cls(**read_members(members_of(value, second), second))
+            yield "sessionEventV1", lambda value, _: cls(**read_members(members_of(value, first), first, frozenset()))
+        yield "sessionEventV2", lambda value, _: cls(**read_members(members_of(value, second), second, frozenset()))
 
     def _tagged_reader(self, kind: _Kind) -> _Reader:
         tagging = _tagging(kind)
@@ -247,6 +277,30 @@ class Converters:
         return write
 
 
+def _make(cls: type[WireValue], value: JsonValue, arguments: dict[str, Any]) -> WireValue:
+    """Make the value; what its class refuses from a user it refuses from the wire."""
+    try:
+        return cls(**arguments)
+    except InputError as error:
+        raise Misfit(f"a valid {cls.__name__} ({error})", value) from None
+
+
+def _read_blob(value: JsonValue) -> JsonValue:
+    text = unpack(value)
+    try:
+        return parse(text)
+    except RemoteProtocolError as error:
+        raise Misfit(f"JSON inside the blob ({error})", value) from None
+
+
+def _name_in(value: JsonValue) -> JsonValue:
+    """Return the name in `{NAME: null}`, which the real types read like `NAME` itself."""
+    if isinstance(value, dict) and len(value) == 1 and None in value.values():
+        return next(iter(value))
+
+    return value
+
+
 def _read_variant(
     tagging: Tagging,
     readers: Mapping[str, tuple[type[WireValue], _Reader]],
@@ -261,7 +315,7 @@ def _read_variant(
 
     cls, read = readers[name]
     try:
-        if _is_unit(cls):
+        if _is_unit(cls) and not isinstance(tagging, Internal):
             return _read_unit(cls, content)
         if isinstance(content, Absent):
             raise Misfit("content", None)
@@ -312,20 +366,24 @@ def _is(kind: type[object]) -> Callable[[_Kind], bool]:
     return lambda other: other is kind
 
 
+def _origin(kind: _Kind) -> object:
+    return get_origin(kind)
+
+
 def _is_literal(kind: _Kind) -> bool:
-    return get_origin(kind) is Literal
+    return _origin(kind) is Literal
 
 
 def _is_tuple(kind: _Kind) -> bool:
-    return get_origin(kind) is tuple
+    return _origin(kind) is tuple
 
 
 def _is_mapping(kind: _Kind) -> bool:
-    return get_origin(kind) is Mapping
+    return _origin(kind) is Mapping
 
 
 def _is_annotated(kind: _Kind) -> bool:
-    return get_origin(kind) is Annotated
+    return _origin(kind) is Annotated
 
 
 def _is_optional(kind: _Kind) -> bool:
@@ -333,7 +391,8 @@ def _is_optional(kind: _Kind) -> bool:
 
 
 def _is_union(kind: _Kind) -> bool:
-    return get_origin(kind) in (Union, types.UnionType)
+    origin = _origin(kind)
+    return origin is Union or origin is types.UnionType
 
 
 def _is_wire_value(kind: _Kind) -> bool:

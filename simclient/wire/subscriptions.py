@@ -14,6 +14,7 @@ import attrs
 from ..errors import InputError
 from .addresses import address_of
 from .json_text import JsonValue, dump
+from .subscribe_options import SubscribeOptions
 
 __all__ = [
     "AccountDiffs",
@@ -167,21 +168,19 @@ def write_subscribe(
         compress: Ask for the zstd stream; a server without it goes on in text.
         commitment: For transactions and logs.
     """
-    options: dict[str, JsonValue] = {}
+    own_options: dict[str, JsonValue] = {}
     if key.method == ACCOUNT_DIFFS:
         target: JsonValue = key.address
         if key.is_program:
-            options["address_type"] = "program"
+            own_options["address_type"] = "program"
     else:
         target = {"mentions": [key.address]}
-        options["commitment"] = commitment
-    if replay_from_slot is not None:
-        options["replayFromSlot"] = replay_from_slot
-    if compress:
-        options["compression"] = "zstd"
+        own_options["commitment"] = commitment
 
-    # The options are always there, if only as {}: the server merges its own into them.
-    return dump({"jsonrpc": "2.0", "id": request_id, "method": key.method, "params": [target, options]})
+    # The second parameter is always there, if only as {}: the server looks for the options in it.
+    options = SubscribeOptions(replay_from_slot=replay_from_slot, compression="zstd" if compress else None)
+    params = options.applied_to([target, own_options])
+    return dump({"jsonrpc": "2.0", "id": request_id, "method": key.method, "params": params})
 
 
 def write_unsubscribe(key: SubscriptionKey, *, request_id: int, subscription_id: int) -> str:

@@ -7,7 +7,8 @@ from typing import Annotated
 import attrs
 
 from .agents import AgentStats
-from .schema import ONLY_0_28, REQUIRED, U64, WireValue
+from .reroute_stats import RerouteStats
+from .schema import OMIT_DEFAULT, ONLY_0_28, REQUIRED, U64, WireValue
 
 __all__ = ["AgentStats", "SessionSummary"]
 
@@ -23,3 +24,4 @@ class SessionSummary(WireValue):
     log_diff: Annotated[U64, REQUIRED] = 0
     unsanitizable: Annotated[U64, ONLY_0_28] = 0
     """Recorded transactions that the runtime refuses to look at."""
+    reroute_stats: Annotated[RerouteStats | None, OMIT_DEFAULT, ONLY_0_28] = None

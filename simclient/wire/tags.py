@@ -7,15 +7,18 @@ from typing import Final, get_args
 
 import attrs
 
+from .actions import ActionAnchor, TxResolver
 from .discovery import DiscoveryFilter, UnknownFilter
 from .failures import BacktestFailure, UnknownFailure
 from .json_text import JsonValue, RepeatedKeys
 from .misfit import Misfit
+from .replacements import ReplacementNotification
 from .requests import ControlRequest
+from .reroute import Seed
 from .responses import ControlResponse, SessionEvent, UnknownResponse
 from .schema import WireValue
 
-__all__ = ["ABSENT", "Absent", "Adjacent", "External", "Internal", "Tagging", "tagging_of"]
+__all__ = ["ABSENT", "Absent", "Adjacent", "External", "Internal", "Tagging", "is_in_external", "tagging_of"]
 
 
 class Absent:
@@ -113,6 +116,11 @@ def tagging_of(union: object) -> Tagging | None:
     return _TAGGINGS.get(frozenset(get_args(union)))
 
 
+def is_in_external(cls: type[WireValue]) -> bool:
+    """Tell whether a class is a variant of an externally tagged enum."""
+    return any(isinstance(tagging, External) and cls in tagging.variants for tagging in _TAGGINGS.values())
+
+
 def _object_with(tag: str, value: JsonValue) -> dict[str, JsonValue]:
     if not isinstance(value, dict):
         raise Misfit(f"an object with {tag}", value)
@@ -155,6 +163,10 @@ _TAGGINGS: dict[frozenset[object], Tagging] = {
                 content="value",
             ),
         ),
+        (ActionAnchor, Internal(variants=_variants(ActionAnchor), unknown=None, tag="at")),
+        (TxResolver, Internal(variants=_variants(TxResolver), unknown=None, tag="type")),
+        (ReplacementNotification, Internal(variants=_variants(ReplacementNotification), unknown=None, tag="kind")),
+        (Seed, External(variants=_variants(Seed), unknown=None)),
         (
             BacktestFailure,
             External(variants=_variants(BacktestFailure), unknown=lambda name, raw: UnknownFailure(kind=name, raw=raw)),

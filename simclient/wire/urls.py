@@ -9,7 +9,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit, urlunsplit
 
 from ..errors import InputError
 
-__all__ = ["control_url", "http_base", "redact", "rpc_urls"]
+__all__ = ["control_url", "http_base", "redact", "rpc_urls", "websocket_url"]
 
 _CONTROL_PATH = "/backtest"
 _WEBSOCKET_SCHEMES = ("ws", "wss")
@@ -40,7 +40,14 @@ def control_url(endpoint: str) -> str:
 
 
 def http_base(url: str) -> str:
-    """Return `http(s)://HOST[:PORT]` of the control host."""
+    """Return `http(s)://HOST[:PORT]` of the control host; what has no scheme is returned as it is.
+
+    Raises:
+        InputError: There is no host, or the URL carries credentials.
+    """
+    if "://" not in url:
+        return url
+
     parts = _split(url)
     return f"{_TO_HTTP.get(parts.scheme, parts.scheme)}://{parts.netloc}"
 
@@ -55,8 +62,22 @@ def rpc_urls(control: str, rpc_endpoint: str) -> tuple[str, str]:
     http_url = rpc_endpoint if "://" in rpc_endpoint else urljoin(http_base(control), rpc_endpoint)
     parts = _split(http_url)
     http_scheme = _TO_HTTP.get(parts.scheme, parts.scheme)
-    websocket_scheme = _TO_WEBSOCKET.get(parts.scheme, parts.scheme)
-    return urlunsplit(parts._replace(scheme=http_scheme)), urlunsplit(parts._replace(scheme=websocket_scheme))
+    http_url = urlunsplit(parts._replace(scheme=http_scheme))
+    return http_url, websocket_url(http_url)
+
+
+def websocket_url(http_url: str) -> str:
+    """Return the `ws(s)://` URL of an `http(s)://` URL.
+
+    Raises:
+        InputError: It is not one, there is no host, or it carries credentials.
+    """
+    scheme, separator, rest = http_url.partition("://")
+    if not separator or scheme not in _TO_WEBSOCKET:
+        raise InputError(f"no WebSocket URL for {redact(http_url)}: expected http:// or https://")
+
+    _split(http_url)
+    return f"{_TO_WEBSOCKET[scheme]}://{rest}"
 
 
 def redact(url: str) -> str:
