@@ -1,0 +1,215 @@
+"""Profit and loss of wallets, computed from the stream alone: no RPC, so no answer that fails can read as a balance of zero.
+
+The rule, which keeps anything from being counted twice:
+- Balances are followed account by account. An account's opening is the state before its first observed change, its closing the
+  state after its last one; first and last are by (slot, index of the transaction in it), then by arrival.
+- One account is read from one source: its account diffs if there was any, else the balances that transactions carry. Diffs also
+  show writes outside of transactions, and the two sources are never mixed.
+- A token account adds its opening to the wallet that owned it then and its closing to the wallet that owns it in the end; a wallet's
+  balance of a mint is the sum over all its token accounts, of the Token and the Token-2022 program.
+- A wallet's SOL is the lamports of its own address: rent held by token accounts and wrapped SOL (a mint like any other) are not in it.
+- Fees are in the change of the payer's SOL, and are also said apart; they are known from transactions only.
+
+Wallets are the owners of token accounts, the signers of transactions, and the accounts without data that the system program owns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Generic, TypeVar, final
+
+import attrs
+
+from ..wire.notifications import AccountDiff, AccountState, ExecutedTransaction, TokenBalance
+from .token_accounts import Holding, mint_decimals, token_holding
+
+__all__ = ["BalanceChange", "ProfitAndLoss", "WalletResult"]
+
+_SYSTEM_PROGRAM = "11111111111111111111111111111111"
+_SOL_DECIMALS = 9
+_OUTSIDE_TRANSACTIONS = -1
+"""The place in its slot of a write that names no transaction: before all that do."""
+
+_State = TypeVar("_State")
+_Position = tuple[int, int]
+"""Slot, and the index of the transaction in it."""
+
+
+@attrs.frozen(kw_only=True)
+class BalanceChange:
+    """What became of one wallet's balance of one mint, or of its SOL."""
+
+    mint: str | None
+    """None: SOL, in lamports."""
+    opening: int
+    """Before the first change that was seen, in the smallest unit."""
+    closing: int
+    """After the last change that was seen, in the smallest unit."""
+    decimals: int | None
+    """Of the mint, where the stream showed it; 9 for SOL."""
+
+    @property
+    def delta(self) -> int:
+        """What was gained, in the smallest unit; negative: lost."""
+        return self.closing - self.opening
+
+
+@attrs.frozen(kw_only=True)
+class WalletResult:
+    """The profit and loss of one wallet."""
+
+    wallet: str
+    """Address, base58."""
+    fees_lamports: int
+    """Paid by this wallet as fee payer; already part of the change of its SOL."""
+    changes: tuple[BalanceChange, ...]
+    """SOL first, then by mint; also balances that are the same in the end."""
+
+
+@final
+class ProfitAndLoss:
+    """Takes diffs and transactions in the order of the stream, and says what each wallet gained."""
+
+    def __init__(self) -> None:
+        self._states: dict[str, _Span[AccountState | None]] = {}
+        self._lamports: dict[str, _Span[int]] = {}
+        self._holdings: dict[str, _Span[Holding | None]] = {}
+        self._signers: set[str] = set()
+        self._fees_lamports: dict[str, int] = {}
+        self._decimals: dict[str, int] = {}
+
+    def add_diff(self, diff: AccountDiff) -> None:
+        """Take the states before and after one write; without an account it tells nothing about a wallet."""
+        if diff.account is not None:
+            _observe(self._states, diff.account, _position(diff), diff.pre, diff.post)
+
+    def add_transaction(self, transaction: ExecutedTransaction) -> None:
+        """Take the balances before and after one transaction, failed ones too: they pay fees."""
+        position = _position(transaction)
+        keys = transaction.account_keys
+        for key, before, after in zip(keys, transaction.pre_balances, transaction.post_balances, strict=False):
+            _observe(self._lamports, key, position, before, after)
+
+        holdings_before = self._holdings_in(keys, transaction.pre_token_balances)
+        holdings_after = self._holdings_in(keys, transaction.post_token_balances)
+        for key in holdings_before | holdings_after:
+            _observe(self._holdings, key, position, holdings_before.get(key), holdings_after.get(key))
+
+        self._signers.update(keys[: len(transaction.signatures)])
+        if keys and transaction.fee is not None:
+            self._fees_lamports[keys[0]] = self._fees_lamports.get(keys[0], 0) + transaction.fee
+
+    def wallets(self) -> tuple[WalletResult, ...]:
+        """Return every wallet seen so far, by address."""
+        tokens = self._token_sums()
+        sol = dict(self._wallet_lamports(tokens.keys() | self._signers))
+        decimals = self._known_decimals()
+        return tuple(
+            WalletResult(
+                wallet=wallet,
+                fees_lamports=self._fees_lamports.get(wallet, 0),
+                changes=tuple(_changes(sol.get(wallet), tokens.get(wallet, {}), decimals)),
+            )
+            for wallet in sorted(tokens.keys() | sol.keys())
+        )
+
+    def _holdings_in(self, keys: tuple[str, ...], balances: tuple[TokenBalance, ...]) -> dict[str, Holding]:
+        """Return the holdings of a transaction's token accounts by address; balances without an owner are of no wallet."""
+        found: dict[str, Holding] = {}
+        for balance in balances:
+            self._decimals[balance.mint] = balance.decimals
+            if balance.owner is not None and balance.account_index < len(keys):
+                found[keys[balance.account_index]] = Holding(balance.mint, balance.owner, balance.amount)
+        return found
+
+    def _token_sums(self) -> dict[str, dict[str, _Sum]]:
+        """Return the balances by wallet and mint."""
+        sums: dict[str, dict[str, _Sum]] = {}
+        for opening, closing in self._token_accounts():
+            if opening is not None:
+                sums.setdefault(opening.owner, {}).setdefault(opening.mint, _Sum()).opening += opening.amount
+            if closing is not None:
+                sums.setdefault(closing.owner, {}).setdefault(closing.mint, _Sum()).closing += closing.amount
+        return sums
+
+    def _token_accounts(self) -> Iterator[tuple[Holding | None, Holding | None]]:
+        """Yield what each token account held at first and at last, from the one source it is read from."""
+        for state in self._states.values():
+            yield token_holding(state.opening), token_holding(state.closing)
+        for account, span in self._holdings.items():
+            if account not in self._states:
+                yield span.opening, span.closing
+
+    def _wallet_lamports(self, wallets: set[str]) -> Iterator[tuple[str, _Sum]]:
+        """Yield the lamports of each wallet whose own account was seen, from the one source it is read from."""
+        for account, span in self._states.items():
+            if account in wallets or _is_wallet(span.closing or span.opening):
+                yield account, _Sum(_lamports(span.opening), _lamports(span.closing))
+        for account in wallets & self._lamports.keys():
+            if account not in self._states:
+                yield account, _Sum(self._lamports[account].opening, self._lamports[account].closing)
+
+    def _known_decimals(self) -> dict[str, int]:
+        """Return the decimals by mint, from token balances and from mints whose accounts were seen."""
+        mints = ((account, mint_decimals(span.closing)) for account, span in self._states.items())
+        return self._decimals | {mint: decimals for mint, decimals in mints if decimals is not None}
+
+
+@final
+class _Span(Generic[_State]):
+    """The first and the last state of one account."""
+
+    __slots__ = ("closing", "first", "last", "opening")
+
+    def __init__(self, position: _Position, before: _State, after: _State) -> None:
+        self.first = self.last = position
+        self.opening = before
+        self.closing = after
+
+
+@final
+class _Sum:
+    """A balance at first and at last, summed over accounts."""
+
+    __slots__ = ("closing", "opening")
+
+    def __init__(self, opening: int = 0, closing: int = 0) -> None:
+        self.opening = opening
+        self.closing = closing
+
+
+def _position(event: AccountDiff | ExecutedTransaction) -> _Position:
+    """Return where in the replay an event stands."""
+    return event.slot, _OUTSIDE_TRANSACTIONS if event.tx_index is None else event.tx_index
+
+
+def _observe(spans: dict[str, _Span[_State]], account: str, position: _Position, before: _State, after: _State) -> None:
+    """Widen an account's span by one change."""
+    span = spans.get(account)
+    if span is None:
+        spans[account] = _Span(position, before, after)
+        return
+
+    if position < span.first:
+        span.first, span.opening = position, before
+    if position >= span.last:
+        span.last, span.closing = position, after
+
+
+def _changes(sol: _Sum | None, tokens: dict[str, _Sum], decimals: dict[str, int]) -> Iterator[BalanceChange]:
+    """Yield the balances of one wallet, SOL first, then by mint."""
+    if sol is not None:
+        yield BalanceChange(mint=None, opening=sol.opening, closing=sol.closing, decimals=_SOL_DECIMALS)
+    for mint in sorted(tokens):
+        total = tokens[mint]
+        yield BalanceChange(mint=mint, opening=total.opening, closing=total.closing, decimals=decimals.get(mint))
+
+
+def _is_wallet(state: AccountState | None) -> bool:
+    """Tell whether an account is a plain wallet: owned by the system program, without data."""
+    return state is not None and state.owner == _SYSTEM_PROGRAM and not state.data_base64
+
+
+def _lamports(state: AccountState | None) -> int:
+    """Return the lamports of a state; an account that does not exist has none."""
+    return 0 if state is None else state.lamports or 0

@@ -1,0 +1,162 @@
+"""What a run is asked for, what it counts, and what comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from pathlib import Path
+from typing import Protocol
+
+import attrs
+
+from ..errors import InputError
+from ..session.limits import Limits
+from ..session.request import slot_range
+from ..wire.responses import Completed, ErrorEvent, Status, UnknownResponse
+from ..wire.subscriptions import Subscription
+from .pnl import WalletResult
+
+__all__ = [
+    "DEFAULT_ADVANCE_SLOTS",
+    "Notice",
+    "RunConfig",
+    "RunCounts",
+    "RunObserver",
+    "RunResult",
+    "RunStatus",
+    "SilentObserver",
+    "StartedRun",
+]
+
+DEFAULT_ADVANCE_SLOTS = 100
+"""Slots per `continue`: many enough that the round trips between them cost nothing, few enough to stop soon."""
+
+Notice = Status | ErrorEvent | UnknownResponse
+"""What a server says beside the data: what it is busy with, an error that does not end the session, or what we do not know."""
+
+
+@attrs.frozen(kw_only=True)
+class RunConfig:
+    """One backtest over a range of slots, inclusive on both ends.
+
+    Raises:
+        InputError: The range is reversed or no range of slots, or `advance_slots` is below 1.
+    """
+
+    url: str
+    """The control endpoint, without credentials."""
+    start_slot: int
+    end_slot: int
+    advance_slots: int = DEFAULT_ADVANCE_SLOTS
+    """How many slots are asked for at a time."""
+    subscriptions: tuple[Subscription, ...] = ()
+    api_key: str | None = attrs.field(default=None, repr=False)
+    """None: the environment variable `SIMULATOR_API_KEY`."""
+    output: Path | None = None
+    """The events file, `-` for the standard output; see `simclient.research.ndjson`."""
+    write_logs: bool = False
+    """Whether `logs` lines are written, which today's tool cannot read."""
+    send_summary: bool = False
+    """Ask the server to compare the replay with what was recorded."""
+    extra_compute_units: int | None = None
+    origin: Mapping[str, str] = attrs.field(factory=dict[str, str])
+    """Where the blocks come from, for the metadata; known for local bundles."""
+    user_agent: str | None = None
+    """Put before ours in the `User-Agent` header."""
+    limits: Limits = attrs.field(factory=Limits)
+
+    def __attrs_post_init__(self) -> None:
+        slot_range(self.start_slot, end_slot=self.end_slot)
+        if self.advance_slots < 1:
+            raise InputError(f"cannot advance by {self.advance_slots} slots: 1 is the least")
+
+
+@attrs.frozen(kw_only=True)
+class StartedRun:
+    """The session of a run that has begun."""
+
+    session_id: str
+    task_id: str | None
+    session_name: str | None
+    start_slot: int
+    end_slot: int
+
+
+@attrs.frozen(kw_only=True)
+class RunCounts:
+    """What a run has received so far."""
+
+    slots: int = 0
+    last_slot: int | None = None
+    transactions: int = 0
+    """Each one once, however many subscriptions it matches."""
+    successes: int = 0
+    failures: int = 0
+    diffs: int = 0
+    logs: int = 0
+    others: int = 0
+    """Notifications of a kind that this version does not know."""
+    errors: int = 0
+    """Errors that the server reported without ending the session."""
+    bytes_received: int = 0
+    """On the data plane, as they came over the wire."""
+    reconnects: int = 0
+    duplicates_dropped: int = 0
+    """Notifications that a reconnect repeated, and transactions that came by several subscriptions."""
+    elapsed_seconds: float = 0.0
+    """Since the session was asked for."""
+
+
+class RunStatus(Enum):
+    """How a run ended."""
+
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+@attrs.frozen(kw_only=True)
+class RunResult:
+    """What came out of a run, also of one that was cancelled or failed: everything received until then is in it."""
+
+    status: RunStatus
+    reason: str | None
+    """Why it did not complete; it may hold a server's text, so treat it as hostile."""
+    started: StartedRun | None
+    """None: no session was ever had."""
+    counts: RunCounts
+    wallets: tuple[WalletResult, ...]
+    completed: Completed | None
+    """The server's last word, None if it was never said."""
+
+
+class RunObserver(Protocol):
+    """Hears how a run goes. Its methods return at once; an exception ends the run."""
+
+    def started(self, run: StartedRun) -> None:
+        """A session is there; its first slots will be asked for."""
+
+    def noticed(self, notice: Notice) -> None:
+        """The server said something beside the data."""
+
+    def progressed(self, counts: RunCounts) -> None:
+        """A moment has passed; called several times a second."""
+
+    def finished(self, result: RunResult) -> None:
+        """The run has ended, in whatever way; called once, after the output was written."""
+
+
+class SilentObserver:
+    """Hears and says nothing."""
+
+    def started(self, run: StartedRun) -> None:
+        """Say nothing."""
+
+    def noticed(self, notice: Notice) -> None:
+        """Say nothing."""
+
+    def progressed(self, counts: RunCounts) -> None:
+        """Say nothing."""
+
+    def finished(self, result: RunResult) -> None:
+        """Say nothing."""
