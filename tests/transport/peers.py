@@ -51,7 +51,7 @@ class Peer:
             data = await self.stream.receive_some()
             if not data:
                 raise trio.EndOfChannel
-            self._protocol.receive_data(data)
+            self._protocol.receive_data(bytes(data))
             self._events.extend(self._protocol.events())
         return self._events.pop(0)
 
