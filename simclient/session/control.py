@@ -126,8 +126,6 @@ class ControlTask:
                 await self._converse(socket)
         except (ConnectError, ConnectionLost, RemoteProtocolError) as error:
             return error
-        finally:
-            self._outbox = None
 
         return ConnectionLost("the control connection was closed")
 
@@ -169,12 +167,15 @@ class ControlTask:
         self._is_up = False
         async with open_tasks() as tasks:
             outbox, requests = trio.open_memory_channel[str](_UNWRITTEN_REQUESTS)
-            with outbox:
-                self._outbox = outbox
+            self._outbox = outbox
+            try:
                 tasks.start_soon(_write, socket, requests, name="control writer")
                 tasks.start_soon(self._keep_alive, socket, name="control keepalive")
                 self._perform(self._machine.connected(trio.current_time()))
                 await self._read(socket)
+            finally:
+                self._outbox = None
+                outbox.close()
 
     async def _read(self, socket: WebSocket) -> None:
         """Read until the session is closed; raise when the socket is lost."""
@@ -205,11 +206,11 @@ class ControlTask:
 
         self._unreadable += 1
         message = read_response(text)
-        last_sequence = self._machine.last_sequence
+        events = self.events
         if isinstance(message.response, SlotNotification):
             self.last_slot = max(self.last_slot or 0, message.response.slot)
         self._perform(self._machine.receive(message, now))
-        if self._machine.last_sequence != last_sequence:
+        if self.events != events:
             self._unreadable = 0
         if self._machine.phase is Phase.RUNNING and not self._is_up:
             self._is_up = True

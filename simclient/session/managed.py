@@ -293,7 +293,8 @@ class BacktestSession:
                 open_feed=partial(open_feed, self._data_url, limits=limits.transport, ssl_context=ssl_context),
                 inbox=self._inbox,
                 limits=limits,
-                on_change=partial(self._changed, drain),
+                on_change=self._changed,
+                on_end=drain.ended,
                 on_failure=self._run.fail,
             )
             drain.opened(task)
@@ -301,9 +302,7 @@ class BacktestSession:
             tasks.start_soon(task.run, name=task.name)
         self._control.set_data_up(not self._run.subscriptions)
 
-    def _changed(self, drain: DrainCoordinator, subscription: SubscriptionTask) -> None:
-        if subscription.has_ended:
-            drain.ended(subscription)
+    def _changed(self) -> None:
         self._control.set_data_up(all(s.is_up or s.has_ended for s in self._run.subscriptions))
 
 

@@ -36,7 +36,8 @@ class SubscriptionTask:
         open_feed: OpenFeed,
         inbox: Inbox,
         limits: Limits,
-        on_change: Callable[[SubscriptionTask], None],
+        on_change: Callable[[], None],
+        on_end: Callable[[SubscriptionTask], None],
         on_failure: Callable[[SimClientError], None],
     ) -> None:
         """Take what the task works with.
@@ -47,6 +48,7 @@ class SubscriptionTask:
             inbox: Where notifications go.
             limits: Deadlines.
             on_change: Called when the subscription comes up, goes down or ends.
+            on_end: Called once, when the last end marker has come and everything before it is in the inbox.
             on_failure: Called when it cannot go on; everything received before is in the inbox.
         """
         self.machine = machine
@@ -55,6 +57,7 @@ class SubscriptionTask:
         self._inbox = inbox
         self._limits = limits
         self._on_change = on_change
+        self._on_end = on_end
         self._on_failure = on_failure
         self._budget = ReconnectBudget(limits.reconnect, random.random)
         self._waiting = trio.CancelScope()
@@ -198,13 +201,14 @@ class SubscriptionTask:
             self._budget.connected(trio.current_time())
         if is_up != self.is_up:
             self.is_up = is_up
-            self._on_change(self)
+            self._on_change()
 
     def _announce_end(self) -> None:
         """Tell when the last end marker has come and everything before it is in the inbox."""
         if self.machine.has_ended and not self.has_ended:
             self.has_ended = True
-            self._on_change(self)
+            self._on_end(self)
+            self._on_change()
 
 
 def _is_hopeless(error: SimClientError) -> bool:

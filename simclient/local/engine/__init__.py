@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from ..execution import Engine, Published, SlotResult, open_engine
+from .process import Engine, open_engine
+from .values import Published, SlotResult
 
 __all__ = ["Engine", "Published", "SlotResult", "open_engine"]

@@ -8,8 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Generic, TypeVar, final
 
 import attrs
@@ -63,16 +62,16 @@ class ReplayLog(Generic[_T]):
         self._bytes += self._size_of(item)
         self._trim()
 
-    @contextmanager
-    def open_reader(self, position: int) -> Iterator[Reader]:
-        """Keep what lies at `position` and after it until the reader has moved on."""
+    def add_reader(self, position: int) -> Reader:
+        """Keep what lies at `position` and after it until the reader has moved on, or is removed."""
         assert self.oldest <= position <= self.end, "a reader outside the log"
         reader = Reader(position)
         self._readers.add(reader)
-        try:
-            yield reader
-        finally:
-            self._readers.discard(reader)
+        return reader
+
+    def remove_reader(self, reader: Reader) -> None:
+        """Forget a reader."""
+        self._readers.discard(reader)
 
     def _trim(self) -> None:
         needed = self._first_needed()

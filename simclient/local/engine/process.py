@@ -64,7 +64,7 @@ async def open_engine(
         ConnectionLost: The process died.
     """
     process = await trio.lowlevel.open_process(
-        [sys.executable, "-m", "simclient.local.execution"], stdin=PIPE, stdout=PIPE
+        [sys.executable, "-m", "simclient.local.engine"], stdin=PIPE, stdout=PIPE
     )
     engine = Engine(process)
     try:

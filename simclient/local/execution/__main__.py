@@ -1,7 +1,0 @@
-"""`python -m simclient.local.execution`: an engine process; started by `open_engine`, not by hand."""
-
-from __future__ import annotations
-
-from .worker import main
-
-main()

@@ -1,0 +1,29 @@
+"""A bell: wakes everyone who waits for something to have changed."""
+
+from __future__ import annotations
+
+from typing import final
+
+import trio
+
+__all__ = ["Bell"]
+
+
+@final
+class Bell:
+    """Something changed; look again.
+
+    Nothing is lost as long as nobody awaits anything between looking and `wait`: the loop is `while not what_i_need(): await bell.wait()`.
+    """
+
+    def __init__(self) -> None:
+        self._rung = trio.Event()
+
+    def ring(self) -> None:
+        """Wake everyone who waits now."""
+        rung, self._rung = self._rung, trio.Event()
+        rung.set()
+
+    async def wait(self) -> None:
+        """Wait for the next ring."""
+        await self._rung.wait()

@@ -1,0 +1,207 @@
+"""The data plane of one connection: subscriptions in, notifications and end markers out.
+
+A subscription is a position in the session's log: there is no queue per reader, and a slow one holds up its own session only. Compressed
+notifications of one connection are one zstd stream; acknowledgements are text.
+"""
+
+from __future__ import annotations
+
+from typing import final
+
+import attrs
+import msgspec
+
+from ...errors import RemoteProtocolError
+from ...wire.addresses import is_address
+from ...wire.compression import StreamCompressor
+from ...wire.jsonrpc import (
+    INVALID_PARAMS,
+    PARSE_ERROR,
+    RequestId,
+    RpcRequest,
+    SubscribeRequest,
+    UnsubscribeRequest,
+    read_rpc_request,
+    write_acknowledgement,
+    write_error,
+    write_notification,
+    write_result,
+    write_subscription_complete,
+)
+from ..engine import Published
+from .frames import encode_frames
+from .limits import SimulatorLimits
+from .replay_log import Reader
+from .session import ServedSession
+from .websocket import Farewell, ServerSocket
+
+__all__ = ["DataConnection"]
+
+_BATCH_ITEMS = 512
+"""Items of the log looked at per turn of a subscription."""
+_BATCH_BYTES = 256 * 2**10
+"""Written at once; about what a reader takes with one read."""
+_SERVER_ERROR = -32000
+"""The first of the codes that JSON-RPC leaves to servers."""
+_GONE = 1001
+_KIND_OF = {"accountDiffSubscribe": "accountDiff", "transactionSubscribe": "transaction", "logsSubscribe": "logs"}
+
+
+@attrs.define(eq=False)
+class _Subscription:
+    number: int
+    request: SubscribeRequest
+    reader: Reader
+
+    @property
+    def notification(self) -> str:
+        """The method of its notifications."""
+        return self.request.key.method.replace("Subscribe", "Notification")
+
+    def wants(self, published: Published) -> bool:
+        """Whether it is to receive this."""
+        key = self.request.key
+        if published.kind != _KIND_OF[key.method]:
+            return False
+
+        return key.address in (published.programs if key.is_program else published.keys)
+
+
+@final
+class DataConnection:
+    """One data socket of a session."""
+
+    def __init__(self, socket: ServerSocket, session: ServedSession, limits: SimulatorLimits) -> None:
+        self._socket = socket
+        self._session = session
+        self._limits = limits
+        self._subscriptions: dict[int, _Subscription] = {}
+        self._last_number = 0
+        self._compressor = StreamCompressor()
+
+    async def listen(self) -> None:
+        """Serve the client's requests until it has gone."""
+        while True:
+            text = await self._socket.receive()
+            try:
+                request = read_rpc_request(text)
+            except RemoteProtocolError as error:
+                await self._refuse_unreadable(text, error)
+                continue
+
+            match request:
+                case SubscribeRequest():
+                    await self._subscribe(request)
+                case UnsubscribeRequest(request_id=request_id, subscription_id=number):
+                    was_there = self._drop(number)
+                    await self._socket.send_text(write_result(request_id, b"true" if was_there else b"false"))
+                case RpcRequest():
+                    await self._forward(request, text)
+
+    async def speak(self) -> Farewell:
+        """Send notifications as they come, until the session has gone."""
+        while not self._session.has_ended or self._session.has_completed:
+            has_sent = False
+            for subscription in list(self._subscriptions.values()):
+                has_sent |= await self._send_some(subscription)
+            if not has_sent:
+                await self._session.bell.wait()
+        return Farewell(code=_GONE, reason="the session has ended")
+
+    def leave(self) -> None:
+        """The socket has gone."""
+        for number in list(self._subscriptions):
+            self._drop(number)
+
+    async def _subscribe(self, request: SubscribeRequest) -> None:
+        if not is_address(request.key.address):
+            message = f"Invalid params: {request.key.address[:60]!r} is not base58 of 32 bytes"
+            await self._socket.send_text(write_error(request.request_id, INVALID_PARAMS, message))
+            return
+
+        log = self._session.notifications
+        slot = request.replay_from_slot
+        start = log.end if slot is None else self._session.position_of(slot)
+        if start < log.oldest:
+            message = (
+                f"slot {slot} is no longer kept for replay; the oldest notification kept has position {log.oldest}"
+            )
+            await self._socket.send_text(write_error(request.request_id, _SERVER_ERROR, message))
+            return
+        if len(self._subscriptions) >= self._limits.max_subscriptions:
+            message = f"there are {self._limits.max_subscriptions} subscriptions on this socket already"
+            await self._socket.send_text(write_error(request.request_id, _SERVER_ERROR, message))
+            return
+
+        self._last_number += 1
+        number = self._last_number
+        reader = log.add_reader(start)
+        await self._socket.send_text(write_acknowledgement(request.request_id, number))
+        self._subscriptions[number] = _Subscription(number, request, reader)
+        self._session.bell.ring()
+
+    async def _refuse_unreadable(self, text: str | bytes, error: RemoteProtocolError) -> None:
+        """Answer what is not a request; one with an id had wrong parameters."""
+        request_id = _request_id(text)
+        code = PARSE_ERROR if request_id is None else INVALID_PARAMS
+        await self._socket.send_text(write_error(request_id, code, str(error)))
+
+    async def _send_some(self, subscription: _Subscription) -> bool:
+        """Send what a few items of the log hold for it; False: it has seen everything there is."""
+        log, reader = self._session.notifications, subscription.reader
+        frames: list[tuple[bool, bytes]] = []
+        size, position = 0, reader.position
+        end = min(log.end, position + _BATCH_ITEMS)
+        while position < end and size < _BATCH_BYTES:
+            published = log[position]
+            if subscription.wants(published):
+                frames.append(self._frame(subscription, published.result))
+                size += len(frames[-1][1])
+            position += 1
+        has_moved = position > reader.position
+        reader.position = position
+        if has_moved:
+            self._session.bell.ring()  # there may be room again
+        is_over = self._session.has_completed and position == log.end
+        if is_over:
+            frames.append((False, write_subscription_complete(subscription.number)))
+            self._drop(subscription.number)
+        if frames:
+            await self._socket.send(encode_frames(frames))
+        return has_moved or is_over
+
+    def _frame(self, subscription: _Subscription, result: bytes) -> tuple[bool, bytes]:
+        message = write_notification(subscription.notification, subscription.number, result)
+        if not subscription.request.compress:
+            return False, message
+
+        return True, self._compressor.compress(message)
+
+    def _drop(self, number: int) -> bool:
+        subscription = self._subscriptions.pop(number, None)
+        if subscription is None:
+            return False
+
+        self._session.notifications.remove_reader(subscription.reader)
+        self._session.bell.ring()
+        return True
+
+    async def _forward(self, request: RpcRequest, text: str | bytes) -> None:
+        """Answer any other method as the HTTP endpoint does."""
+        engine = self._session.engine
+        if engine is None:
+            await self._socket.send_text(write_error(request.request_id, _SERVER_ERROR, "the session is not ready"))
+            return
+
+        await self._socket.send_text(await engine.rpc(text.encode() if isinstance(text, str) else text))
+
+
+class _Identified(msgspec.Struct):
+    id: RequestId = None
+
+
+def _request_id(text: str | bytes) -> RequestId:
+    try:
+        return msgspec.json.decode(text, type=_Identified).id
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None

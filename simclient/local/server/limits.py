@@ -1,0 +1,39 @@
+"""How much a client may ask of the simulator."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import attrs
+
+__all__ = ["DEFAULT_LIMITS", "SimulatorLimits"]
+
+
+@attrs.frozen(kw_only=True)
+class SimulatorLimits:
+    """The bounds of one simulator; a client that reaches one is told which."""
+
+    max_sessions: int = 64
+    """Each session is a process with the accounts of a bundle in it."""
+    max_subscriptions: int = 1024
+    """Of one socket."""
+    max_header_bytes: int = 64 * 2**10
+    """The request line and the headers of one HTTP request together."""
+    max_body_bytes: int = 64 * 2**20
+    """The body of one HTTP request; an account of 10 MiB is 14 MiB of base64."""
+    max_message_bytes: int = 64 * 2**20
+    """One WebSocket message of a client."""
+    idle_seconds: float = 75.0
+    """How long an HTTP connection may take to send its next request, whole."""
+    close_seconds: float = 2.0
+    """The goodbye of a WebSocket: frames already queued and the client's close frame."""
+    notification_bytes: int = 256 * 2**20
+    """What a session keeps of its notifications for replay; the oldest go first."""
+    event_bytes: int = 32 * 2**20
+    """What a session keeps of its control events for replay: about 200,000 slot notifications, well above what socket buffers hold
+    that a client may still ask for after a reconnect."""
+    max_disconnect_seconds: int = 900
+    """The longest time a session is kept without a client. Source: the service's cap on `disconnectTimeoutSecs`."""
+
+
+DEFAULT_LIMITS: Final = SimulatorLimits()

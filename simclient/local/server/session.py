@@ -1,0 +1,194 @@
+"""One served session: an engine, what it has said, and how far it was told to go.
+
+Rules, by the published protocol and not by our client's:
+- A session waits after `readyForContinue`; one request makes it go on. A second one before the next ready is answered with an error.
+- Every event carries a sequence number, counted from 1, and is kept for replay within a bound; notifications likewise.
+- The notifications of a slot are there before its `slotNotification`.
+- After the last slot of the range comes `completed`, and then the end markers of all subscriptions.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, final
+
+import attrs
+import trio
+
+from ...errors import ConnectionLost, InputError
+from ...wire.accounts import AccountData
+from ...wire.codec import write_response
+from ...wire.failures import BacktestFailure, Internal, InvalidTransactionFormat, NoProducedBlocksInRange
+from ...wire.params import SessionParams
+from ...wire.responses import Completed, ErrorEvent, ReadyForContinue, SessionEvent, SlotNotification, Status
+from ...wire.summary import SessionSummary
+from ..engine import Engine, Published, SlotResult, open_engine
+from .bell import Bell
+from .limits import SimulatorLimits
+from .replay_log import ReplayLog
+
+__all__ = ["Advance", "ServedSession"]
+
+_TEXT_OVERHEAD_BYTES: Final = 100
+"""Roughly what an item costs beside its text."""
+_U64_MAX: Final = 2**64 - 1
+
+
+@attrs.frozen(kw_only=True)
+class Advance:
+    """A checked request to go on."""
+
+    slots: int = _U64_MAX
+    """At most so many."""
+    last_slot: int = _U64_MAX
+    """Not beyond this one."""
+    transactions: tuple[bytes, ...] = ()
+    modifications: Mapping[str, AccountData] = attrs.field(factory=dict)
+
+
+@final
+class ServedSession:
+    """A session; `run` is its task."""
+
+    def __init__(self, session_id: str, params: SessionParams, bundle: Path, limits: SimulatorLimits) -> None:
+        self.session_id = session_id
+        self.params = params
+        self._bundle = bundle
+        self._requests, self._todo = trio.open_memory_channel[Advance](1)
+        self._summary = SessionSummary()
+        self._first_of_slot: tuple[list[int], list[int]] = ([], [])
+        self.events: ReplayLog[str] = ReplayLog(limits.event_bytes, lambda text: len(text) + _TEXT_OVERHEAD_BYTES)
+        """Control messages; the sequence number of the one at position n is n + 1."""
+        self.notifications: ReplayLog[Published] = ReplayLog(limits.notification_bytes, _size_of)
+        self.bell = Bell()
+        """Rings when anything about the session has changed."""
+        self.engine: Engine | None = None
+        """There once the bundle is loaded."""
+        self.is_ready = False
+        self.has_completed = False
+        self.has_ended = False
+        self.scope = trio.CancelScope()
+        """Cancelling it ends the session and its engine."""
+        self.owner: object = None
+        """The control connection that holds the session; None: nobody does."""
+        self.abandoned_at = 0.0
+        """When the last owner went, by `trio.current_time()`."""
+
+    async def run(self) -> None:
+        """Load the bundle, then execute what is asked for, until the session is ended."""
+        try:
+            with self.scope:
+                self._say(Status(status="startingRuntime"))
+                async with open_engine(
+                    self._bundle,
+                    start_slot=self.params.start_slot,
+                    end_slot=self.params.end_slot,
+                    extra_compute_units=self.params.extra_compute_units,
+                ) as engine:
+                    self.engine = engine
+                    await self._serve(engine)
+        except (ConnectionLost, InputError) as error:
+            self._fail(Internal(error=str(error)))
+        finally:
+            self.has_ended = True
+            self.engine = None
+            self.bell.ring()
+
+    def ask(self, advance: Advance) -> bool:
+        """Let the session go on; False: it is not waiting for that."""
+        if not self.is_ready:
+            return False
+
+        self.is_ready = False
+        self._requests.send_nowait(advance)
+        return True
+
+    def position_of(self, slot: int) -> int:
+        """Return where the notifications of `slot`, or of the first one after it, begin."""
+        slots, positions = self._first_of_slot
+        index = bisect_left(slots, slot)
+        return positions[index] if index < len(slots) else self.notifications.end
+
+    async def _serve(self, engine: Engine) -> None:
+        if not engine.has_slots:
+            start, end = self.params.start_slot, self.params.end_slot
+            self._fail(NoProducedBlocksInRange(start_slot=start, end_slot=end))
+            return
+
+        self._wait()
+        async for advance in self._todo:
+            if await self._advance(engine, advance):
+                await trio.sleep_forever()
+            self._wait()
+
+    async def _advance(self, engine: Engine, advance: Advance) -> bool:
+        """Execute slots; tell whether the range has ended."""
+        self._announce(advance)
+        transactions, modifications = advance.transactions, advance.modifications
+        done, is_last, slot = 0, False, 0
+        while done < advance.slots and slot < advance.last_slot and not is_last:
+            try:
+                result = await engine.execute_slot(transactions=transactions, modifications=modifications)
+            except InputError as error:
+                self._say(ErrorEvent(failure=InvalidTransactionFormat(index=0, error=str(error))))
+                return False
+
+            if not done and transactions:
+                self._say(Status(status="executedUserTransactions"))
+            transactions, modifications = (), {}
+            done, slot, is_last = done + 1, result.slot, result.is_last
+            await self._publish(result)
+        self._say(Status(status="executedBlockTransactions"))
+        if is_last:
+            self.has_completed = True
+            self._say(Completed(summary=self._summary if self.params.send_summary else None))
+        return is_last
+
+    def _announce(self, advance: Advance) -> None:
+        if advance.transactions:
+            self._say(Status(status="decodedTransactions"))
+        if advance.modifications:
+            self._say(Status(status="appliedAccountModifications"))
+        if advance.transactions:
+            self._say(Status(status="readyToExecuteUserTransactions"))
+        self._say(Status(status="executingBlockTransactions"))
+
+    async def _publish(self, result: SlotResult) -> None:
+        slots, positions = self._first_of_slot
+        slots.append(result.slot)
+        positions.append(self.notifications.end)
+        for published in result.published:
+            while not self.notifications.has_room():
+                await self.bell.wait()
+            self.notifications.append(published)
+        self._summary = _sum(self._summary, result.summary)
+        while not self.events.has_room():
+            await self.bell.wait()
+        self._say(SlotNotification(slot=result.slot))
+
+    def _wait(self) -> None:
+        self.is_ready = True
+        self._say(ReadyForContinue())
+
+    def _fail(self, failure: BacktestFailure) -> None:
+        self._say(ErrorEvent(failure=failure))
+
+    def _say(self, event: SessionEvent) -> None:
+        self.events.append(write_response(event, seq_id=self.events.end + 1))
+        self.bell.ring()
+
+
+def _size_of(published: Published) -> int:
+    return len(published.result) + _TEXT_OVERHEAD_BYTES
+
+
+def _sum(a: SessionSummary, b: SessionSummary) -> SessionSummary:
+    return SessionSummary(
+        correct_simulation=a.correct_simulation + b.correct_simulation,
+        incorrect_simulation=a.incorrect_simulation + b.incorrect_simulation,
+        execution_errors=a.execution_errors + b.execution_errors,
+        balance_diff=a.balance_diff + b.balance_diff,
+        log_diff=a.log_diff + b.log_diff,
+    )

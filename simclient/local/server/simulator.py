@@ -1,0 +1,175 @@
+"""The embedded simulator as a whole: one loopback port for control, data, RPC and `/available-ranges`.
+
+It listens on 127.0.0.1 and nowhere else, and refuses requests that a web page could have made a browser send (`guard.py`).
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Final, final
+
+import trio
+
+from ...errors import ConnectionLost, InputError
+from ...wire.ranges import AvailableRange, write_ranges
+from ..bundle import shipped_bundle
+from .control import ControlConnection
+from .data import DataConnection
+from .guard import refusal_of
+from .http import HttpAnswer, HttpConnection, HttpRefused, HttpRequest, json_answer, refusal
+from .limits import DEFAULT_LIMITS, SimulatorLimits
+from .sessions import ServedBundle, Sessions, read_bundles
+from .websocket import accept_websocket, converse
+
+__all__ = ["LocalSimulator", "open_local_simulator"]
+
+_HOST: Final = "127.0.0.1"
+_CONTROL_PATH: Final = "/backtest"
+_RANGES_PATH: Final = "/available-ranges"
+
+
+@asynccontextmanager
+async def open_local_simulator(
+    bundles: Sequence[Path] = (), *, port: int = 0, limits: SimulatorLimits = DEFAULT_LIMITS
+) -> AsyncGenerator[LocalSimulator]:
+    """Serve bundles on loopback for the block; leaving it ends every session and its engine process.
+
+    Args:
+        bundles: The files to replay; by default the market that comes with the package.
+        port: Where to listen; 0 takes any free port.
+        limits: What clients may ask of it.
+
+    Raises:
+        BundleError: A bundle cannot be read.
+        InputError: The port is taken, or is none.
+    """
+    served = read_bundles(bundles or [shipped_bundle()])
+    [listener] = await _listen(port)
+    error: BaseException | None = None
+    try:
+        async with trio.open_nursery() as nursery:
+            simulator = LocalSimulator(served, listener, limits, nursery)
+            nursery.start_soon(partial(trio.serve_listeners, simulator.serve, [listener]), name="simulator")
+            try:
+                yield simulator
+            finally:
+                nursery.cancel_scope.cancel(reason="the simulator's block has ended")
+    except BaseExceptionGroup as group:
+        if len(group.exceptions) > 1:
+            raise
+        error = group.exceptions[0]
+    if error is not None:
+        raise error
+
+
+@final
+class LocalSimulator:
+    """A simulator that serves; made by `open_local_simulator`."""
+
+    def __init__(
+        self,
+        bundles: Sequence[ServedBundle],
+        listener: trio.SocketListener,
+        limits: SimulatorLimits,
+        nursery: trio.Nursery,
+    ) -> None:
+        self._limits = limits
+        self._sessions = Sessions(bundles, limits, nursery)
+        self.port: int = listener.socket.getsockname()[1]
+        self.url: str = f"ws://{_HOST}:{self.port}{_CONTROL_PATH}"
+        """The control socket's."""
+        self.ranges: tuple[AvailableRange, ...] = tuple(bundle.range for bundle in bundles)
+        """What can be replayed."""
+
+    def __repr__(self) -> str:
+        return f"<LocalSimulator {self.url}>"
+
+    async def serve(self, stream: trio.SocketStream) -> None:
+        """Serve one connection."""
+        connection = HttpConnection(stream, self._limits)
+        async with stream:
+            try:
+                while (request := await connection.next_request()) is not None:
+                    if request.is_upgrade:
+                        await self._upgrade(stream, connection, request)
+                        return
+                    if not await connection.answer(await self._answer(request)):
+                        break
+                await connection.hang_up()
+            except HttpRefused as refused:
+                await connection.answer(refused.answer)
+                await connection.hang_up()
+            except ConnectionLost:
+                return  # the client has gone: for a server the end of a connection is no failure
+
+    async def _answer(self, request: HttpRequest) -> HttpAnswer:
+        refused = refusal_of(request.headers)
+        if refused is not None:
+            return refusal(403, refused)
+
+        if request.path == _RANGES_PATH:
+            if request.method not in ("GET", "HEAD"):
+                return refusal(405, f"{request.method} is not served here", headers=(("allow", "GET, HEAD"),))
+            return json_answer(write_ranges(self.ranges))
+        if request.path.startswith(f"{_CONTROL_PATH}/"):
+            return await self._rpc(request)
+        if request.path == _CONTROL_PATH:
+            return refusal(426, "this is a WebSocket endpoint", headers=(("upgrade", "websocket"),))
+        return refusal(404, f"nothing is served at {request.path[:100]}")
+
+    async def _rpc(self, request: HttpRequest) -> HttpAnswer:
+        session = self._sessions.get(request.path.removeprefix(f"{_CONTROL_PATH}/"))
+        if session is None:
+            return refusal(404, "there is no such session; it may have ended")
+        if request.method != "POST":
+            return refusal(405, f"{request.method} is not served here", headers=(("allow", "POST"),))
+        if session.engine is None:
+            return refusal(503, "the session is not ready", headers=(("retry-after", "1"),))
+
+        try:
+            return json_answer(await session.engine.rpc(request.body))
+        except ConnectionLost as error:
+            return refusal(502, str(error))
+
+    async def _upgrade(self, stream: trio.SocketStream, connection: HttpConnection, request: HttpRequest) -> None:
+        """Serve a WebSocket on either plane.
+
+        Raises:
+            HttpRefused: There is none at that path, or not for this client.
+            ConnectionLost: The client has gone.
+        """
+        refused = refusal_of(request.headers)
+        if refused is not None:
+            raise HttpRefused(refusal(403, refused))
+
+        path = request.path.rstrip("/")
+        session = self._sessions.get(path.removeprefix(f"{_CONTROL_PATH}/"))
+        if path != _CONTROL_PATH and session is None:
+            raise HttpRefused(refusal(404, "there is no such session; it may have ended"))
+
+        socket = await accept_websocket(stream, connection, request, self._limits)
+        plane: ControlConnection | DataConnection
+        if session is None:
+            plane = ControlConnection(socket, self._sessions, _CONTROL_PATH)
+        else:
+            plane = DataConnection(socket, session, self._limits)
+        try:
+            await converse(socket, listen=plane.listen, speak=plane.speak, close_seconds=self._limits.close_seconds)
+        finally:
+            plane.leave()
+
+
+async def _listen(port: int) -> list[trio.SocketListener]:
+    if not 0 <= port < 2**16:
+        raise InputError(f"{port} is not a port: give 1 to 65535, or 0 for any free one")
+
+    try:
+        return await trio.open_tcp_listeners(port, host=_HOST)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise InputError(f"port {port} is taken: give another one, or 0 for any free one") from error
+        raise InputError(f"cannot listen on port {port}: {error}") from error
