@@ -1,0 +1,8 @@
+"""`python -m simclient` is the command `simclient`."""
+
+import sys
+
+from .cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

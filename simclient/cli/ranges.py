@@ -1,0 +1,33 @@
+"""`simclient ranges`: the slots that a server can replay."""
+
+from __future__ import annotations
+
+from rich.table import Table
+
+from ..session.ranges import available_ranges
+from .run_options import server_url, user_agent
+from .terminal import clean, result_console
+
+__all__ = ["show_ranges"]
+
+
+async def show_ranges(url: str | None) -> int:
+    """Print a table of the ranges.
+
+    Raises:
+        InputError: There is no server to ask, or no key for it.
+        SimClientError: The server could not be asked.
+    """
+    table = Table()
+    for name in ("first slot", "last slot", "from (UTC)", "to (UTC)", "slots at most"):
+        table.add_column(name, overflow="fold")
+    for one in await available_ranges(server_url(url), user_agent=user_agent()):
+        table.add_row(
+            str(one.bundle_start_slot),
+            "growing" if one.max_bundle_end_slot is None else str(one.max_bundle_end_slot),
+            clean(one.bundle_start_slot_utc or ""),
+            clean(one.max_bundle_end_slot_utc or ""),
+            "" if one.max_bundle_size is None else str(one.max_bundle_size),
+        )
+    result_console().print(table if table.row_count else "the server lists no ranges")
+    return 0

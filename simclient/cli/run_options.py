@@ -1,0 +1,191 @@
+"""The options of `simclient run`, checked: what is wrong with them is said before anything is started or connected to."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import attrs
+
+from ..errors import InputError
+from ..research.event_file import STANDARD_OUTPUT, check_output
+from ..research.values import DEFAULT_ADVANCE_SLOTS, RunConfig
+from ..research.versions import installed_versions
+from ..session.credentials import KEY_VARIABLE, is_loopback
+from ..session.limits import Limits
+from ..wire.addresses import address_of
+from ..wire.subscriptions import AccountDiffs, Logs, Subscription, Transactions
+from ..wire.urls import control_url, redact
+
+__all__ = ["BlockRange", "RunOptions", "run_config", "server_url", "user_agent"]
+
+_URL_VARIABLE = "SIMULATOR_URL"
+_TOKEN_PROGRAM = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"  # noqa: S105 - a program's address
+_LOCAL_PATIENCE_SECONDS = 5.0
+"""A simulator on this machine that went away has taken its sessions with it: waiting for it as for a remote one is no use."""
+
+
+@attrs.frozen(kw_only=True)
+class RunOptions:
+    """What the user typed."""
+
+    url: str | None = None
+    local: bool = False
+    bundle: Path | None = None
+    start_slot: int | None = None
+    end_slot: int | None = None
+    slots: int | None = None
+    advance: int | None = None
+    account_diffs: tuple[str, ...] = ()
+    account: tuple[str, ...] = ()
+    logs: tuple[str, ...] = ()
+    transactions: tuple[str, ...] = ()
+    output: Path | None = None
+
+    @property
+    def has_free_standard_output(self) -> bool:
+        """Whether the standard output is free for the summary, or carries the events."""
+        return self.output != STANDARD_OUTPUT
+
+    def check(self) -> None:
+        """Check what can be checked without knowing the server or the bundle.
+
+        Raises:
+            InputError: Options that exclude each other, one that is missing, or a value that cannot be used.
+        """
+        if self.local and self.url is not None:
+            raise InputError(f"--local and the URL {redact(self.url)} exclude each other: leave one out")
+        if self.bundle is not None and not self.local:
+            raise InputError(f"--bundle {self.bundle} is for the embedded simulator: add --local")
+        if self.slots is not None and self.end_slot is not None:
+            raise InputError("--slots and --end-slot exclude each other: give one of them")
+        if self.slots is not None and self.slots < 1:
+            raise InputError(f"--slots {self.slots}: 1 is the least")
+        if self.advance is not None and self.advance < 1:
+            raise InputError(f"--advance {self.advance}: 1 is the least")
+        if self.output is not None:
+            check_output(self.output)
+
+
+@attrs.frozen(kw_only=True)
+class BlockRange:
+    """The slots that are there, inclusive, and where they come from."""
+
+    start_slot: int
+    end_slot: int
+    name: str
+    origin: str
+
+
+def run_config(options: RunOptions, *, url: str, available: BlockRange | None) -> RunConfig:
+    """Return what to run.
+
+    Args:
+        options: Checked ones.
+        url: The server.
+        available: The range of the local bundle, which is the default; None for a server, whose range we do not know.
+
+    Raises:
+        InputError: The range is missing, reversed or not in the bundle, or an address is none.
+    """
+    start_slot, end_slot = _range(options, available)
+    limits = Limits()
+    if is_loopback(url):
+        patience = attrs.evolve(limits.reconnect, total_seconds=_LOCAL_PATIENCE_SECONDS)
+        limits = attrs.evolve(limits, reconnect=patience)
+    return RunConfig(
+        url=url,
+        start_slot=start_slot,
+        end_slot=end_slot,
+        advance_slots=DEFAULT_ADVANCE_SLOTS if options.advance is None else options.advance,
+        subscriptions=_subscriptions(options, is_local=available is not None),
+        output=options.output,
+        write_logs=bool(options.logs),
+        send_summary=available is not None,
+        origin={} if available is None else {"bundle": available.name, "about": available.origin},
+        limits=limits,
+        user_agent=user_agent(),
+    )
+
+
+def server_url(url: str | None) -> str:
+    """Return the URL of the server to use: the one given, else the one of the environment.
+
+    Raises:
+        InputError: There is none, it cannot be used, or it needs a key and there is none.
+    """
+    text = url or os.environ.get(_URL_VARIABLE)
+    if not text:
+        raise InputError(f"no server: name its URL or set {_URL_VARIABLE}; simclient run --local needs none")
+
+    endpoint = control_url(text)
+    if not is_loopback(endpoint) and not os.environ.get(KEY_VARIABLE):
+        raise InputError(f"no API key for {redact(endpoint)}: set the environment variable {KEY_VARIABLE}")
+
+    return endpoint
+
+
+def user_agent() -> str:
+    """Return how the command line names itself, before the library's own name."""
+    return f"simclient-cli/{installed_versions()['simclient']}"
+
+
+def _range(options: RunOptions, available: BlockRange | None) -> tuple[int, int]:
+    """Return the first and the last slot."""
+    start_slot = options.start_slot if available is None or options.start_slot is not None else available.start_slot
+    if start_slot is None:
+        raise InputError("which slots? give --start-slot, and --slots or --end-slot")
+
+    if options.slots is not None:
+        end_slot = start_slot + options.slots - 1
+    elif options.end_slot is not None:
+        end_slot = options.end_slot
+    elif available is not None:
+        end_slot = available.end_slot
+    else:
+        raise InputError(f"how far from slot {start_slot}? give --slots or --end-slot")
+
+    if end_slot < start_slot:
+        raise InputError(
+            f"the range is reversed: the end slot {end_slot} is before the start slot {start_slot}; swap them"
+        )
+    if available is not None and not available.start_slot <= start_slot <= end_slot <= available.end_slot:
+        raise InputError(
+            f"slots {start_slot} to {end_slot} are not all in the bundle {available.name}:"
+            f" it has {available.start_slot} to {available.end_slot}"
+        )
+    return start_slot, end_slot
+
+
+def _subscriptions(options: RunOptions, *, is_local: bool) -> tuple[Subscription, ...]:
+    """Return what to watch: one socket for each kind, so that its events stay in order."""
+    asked = (options.account_diffs, options.account, options.logs, options.transactions)
+    if is_local and not any(asked):
+        return (
+            AccountDiffs(program=_TOKEN_PROGRAM),
+            Logs(mentions=_TOKEN_PROGRAM),
+            Transactions(mentions=_TOKEN_PROGRAM),
+        )
+
+    programs, accounts = _addresses("--account-diffs", options.account_diffs), _addresses("--account", options.account)
+    logs, transactions = _addresses("--logs", options.logs), _addresses("--transactions", options.transactions)
+    subscriptions: list[Subscription] = []
+    if programs or accounts:
+        subscriptions.append(AccountDiffs(program=programs, account=accounts))
+    if logs:
+        subscriptions.append(Logs(mentions=logs))
+    if transactions:
+        subscriptions.append(Transactions(mentions=transactions))
+    return tuple(subscriptions)
+
+
+def _addresses(option: str, texts: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the addresses an option names, each once.
+
+    Raises:
+        InputError: A text is not an address; the message names the option.
+    """
+    try:
+        return tuple(dict.fromkeys(address_of(text) for text in texts))
+    except InputError as error:
+        raise InputError(f"{option}: {error}") from error

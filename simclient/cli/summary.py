@@ -1,0 +1,122 @@
+"""What a run came to: its outcome, its counts, and the profit and loss of the wallets."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ..research.pnl import BalanceChange, WalletResult
+from ..research.values import RunResult, RunStatus
+from ..wire.summary import SessionSummary
+from .progress import describe_counts
+from .terminal import clean
+
+__all__ = ["format_amount", "print_summary"]
+
+_WRAPPED_SOL = "So11111111111111111111111111111111111111112"
+_SOL_DECIMALS = 9
+_WALLETS_ON_A_TERMINAL = 25
+"""So many wallets are shown on a screen, the largest changes first; a pipe gets them all."""
+_KEPT_CHARACTERS = 4
+"""Of an address, at either end, on a terminal."""
+_STYLES = {RunStatus.COMPLETED: "green", RunStatus.CANCELLED: "yellow", RunStatus.FAILED: "red"}
+
+
+def print_summary(console: Console, result: RunResult) -> None:
+    """Print how a run ended, what it gave, and what every wallet gained."""
+    counts = result.counts
+    outcome = f"{result.status.value}: {counts.slots:,} slots in {counts.elapsed_seconds:.1f} s"
+    console.print(outcome, style=_STYLES[result.status], soft_wrap=True)
+    console.print(f"received: {describe_counts(counts)}", soft_wrap=True)
+    if result.completed is not None and result.completed.summary is not None:
+        console.print(_describe_comparison(result.completed.summary), soft_wrap=True)
+    _print_wallets(console, result)
+
+
+def format_amount(amount: int, decimals: int | None) -> str:
+    """Return an amount in whole tokens, exactly; in the smallest unit where the decimals are unknown."""
+    if decimals is None:
+        return f"{amount:,} units"
+
+    whole, fraction = divmod(abs(amount), 10**decimals)
+    digits = f"{fraction:0{decimals}d}".rstrip("0") if decimals else ""
+    return f"{'-' if amount < 0 else ''}{whole:,}{'.' + digits if digits else ''}"
+
+
+def _describe_comparison(summary: SessionSummary) -> str:
+    """Return how the replay compares with what was recorded."""
+    return (
+        f"compared with the recording: {summary.correct_simulation:,} as recorded,"
+        f" {summary.incorrect_simulation:,} different ({summary.execution_errors:,} errors,"
+        f" {summary.balance_diff:,} balances, {summary.log_diff:,} logs)"
+    )
+
+
+def _print_wallets(console: Console, result: RunResult) -> None:
+    """Print the wallets whose balances changed, the largest changes first."""
+    changed = sorted(filter(_has_changed, result.wallets), key=lambda wallet: (-_size(wallet), wallet.wallet))
+    if not changed:
+        return
+
+    shown = changed[:_WALLETS_ON_A_TERMINAL] if console.is_terminal else changed
+    table = Table(title="Profit and loss of the wallets, from the stream", title_justify="left")
+    table.add_column("wallet", no_wrap=True)
+    table.add_column("asset", no_wrap=True)
+    for name in ("opening", "closing", "change", "fees in it"):
+        table.add_column(name, justify="right", overflow="fold")
+    for wallet in shown:
+        _add_rows(table, wallet, is_short=console.is_terminal)
+    console.print(table)
+    if len(shown) < len(changed):
+        console.print(f"and {len(changed) - len(shown):,} wallets more; all of them in a pipe: simclient run … | cat")
+
+
+def _add_rows(table: Table, wallet: WalletResult, *, is_short: bool) -> None:
+    """Add the balances of one wallet that changed."""
+    name = _address(wallet.wallet, is_short=is_short)
+    for change in wallet.changes:
+        fees_lamports = wallet.fees_lamports if change.mint is None else 0
+        if change.delta or fees_lamports:
+            table.add_row(
+                name,
+                _asset(change.mint, is_short=is_short),
+                format_amount(change.opening, change.decimals),
+                format_amount(change.closing, change.decimals),
+                _signed(change),
+                format_amount(fees_lamports, _SOL_DECIMALS) if fees_lamports else "",
+            )
+            name = ""
+    table.add_section()
+
+
+def _signed(change: BalanceChange) -> Text:
+    """Return a change with its sign, in the colour of gain or loss."""
+    sign = "+" if change.delta > 0 else ""
+    style = "green" if change.delta > 0 else "red" if change.delta < 0 else ""
+    return Text(f"{sign}{format_amount(change.delta, change.decimals)}", style=style)
+
+
+def _asset(mint: str | None, *, is_short: bool) -> str:
+    if mint is None:
+        return "SOL"
+
+    return "wrapped SOL" if mint == _WRAPPED_SOL else _address(mint, is_short=is_short)
+
+
+def _address(address: str, *, is_short: bool) -> str:
+    """Return an address as shown: whole for programs, its two ends for people."""
+    text = clean(address)
+    if not is_short or len(text) <= 2 * _KEPT_CHARACTERS:
+        return text
+
+    return f"{text[:_KEPT_CHARACTERS]}…{text[-_KEPT_CHARACTERS:]}"
+
+
+def _has_changed(wallet: WalletResult) -> bool:
+    return wallet.fees_lamports > 0 or any(change.delta for change in wallet.changes)
+
+
+def _size(wallet: WalletResult) -> float:
+    """Return the largest change in whole tokens: a crude measure across mints, good enough for an order."""
+    return max((abs(change.delta) / 10 ** (change.decimals or 0) for change in wallet.changes), default=0.0)

@@ -1,0 +1,51 @@
+"""What is printed, and how: results on the standard output, everything else on the standard error.
+
+Whatever a server says is hostile: control characters, which could move the cursor or hide text, are shown as `�`, and rich's markup
+and highlighting are off.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import IO
+
+from rich.console import Console
+
+__all__ = ["clean", "error_console", "print_error", "result_console"]
+
+_PIPE_COLUMNS = 200
+"""Without a terminal, lines are for programs: wide enough for whole addresses."""
+_LONGEST_TEXT = 500
+"""Characters of a server's text that are shown."""
+
+
+def clean(text: str) -> str:
+    """Return a text that is safe to print on one line."""
+    shown = "".join(c if c.isprintable() else " " if c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return shown if len(shown) <= _LONGEST_TEXT else f"{shown[:_LONGEST_TEXT]}…"
+
+
+def result_console() -> Console:
+    """Return the console for results."""
+    return _console(sys.stdout)
+
+
+def error_console() -> Console:
+    """Return the console for progress, notices and errors."""
+    return _console(sys.stderr)
+
+
+def print_error(message: str) -> None:
+    """Print one line about what went wrong."""
+    try:
+        sys.stderr.write(f"simclient: {clean(message)}\n")
+        sys.stderr.flush()
+    except BrokenPipeError:
+        # Nobody reads the errors; the exit code is what is left. Python would complain again at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+
+
+def _console(stream: IO[str]) -> Console:
+    width = None if stream.isatty() else _PIPE_COLUMNS
+    return Console(file=stream, width=width, markup=False, highlight=False, emoji=False)

@@ -1,0 +1,137 @@
+"""Commands as processes of their own: signals, a server that dies, a reader that goes away."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from .bundles import SYSTEM_PROGRAM
+
+SIMCLIENT = [sys.executable, "-m", "simclient"]
+WATCH = ["--account-diffs", SYSTEM_PROGRAM, "--transactions", SYSTEM_PROGRAM]
+HANG_SECONDS = 60
+
+
+@contextmanager
+def process(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Start a command; it is dead when the block is left."""
+    with subprocess.Popen(
+        [*SIMCLIENT, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"
+    ) as started:
+        try:
+            yield started
+        finally:
+            started.kill()
+
+
+def wait_for_session(started: subprocess.Popen[str]) -> None:
+    """Read the standard error up to the line that names the session."""
+    assert started.stderr is not None
+    for line in started.stderr:
+        if line.startswith("session "):
+            return
+    pytest.fail("there was no session")
+
+
+def last_event(path: Path) -> dict[str, object]:
+    """Check that every line of an events file is whole; return the last."""
+    text = path.read_text(encoding="utf-8")
+    assert text.endswith("\n")
+    events = [json.loads(line) for line in text.splitlines()]
+    assert events[0]["type"] == "metadata"
+    assert events[-1]["type"] == "summary"
+    last: dict[str, object] = events[-1]["data"]
+    return last
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_still_writes_its_summary(
+    tmp_path: Path, many_payments: Path, number: signal.Signals
+) -> None:
+    """Ctrl-C and SIGTERM close the session; the exit code is 130."""
+    output = tmp_path / "run.ndjson"
+    with process("run", "--local", "--bundle", str(many_payments), *WATCH, "--output", str(output)) as run:
+        wait_for_session(run)
+        run.send_signal(number)
+        out, err = run.communicate(timeout=HANG_SECONDS)
+
+    assert run.returncode == 130, err
+    assert last_event(output)["status"] == "cancelled"
+    assert "cancelled: " in out
+    assert "Traceback" not in err
+
+
+def test_a_server_killed_in_mid_run_costs_nothing_received(tmp_path: Path, many_payments: Path) -> None:
+    """One line says what happened, and the file ends with a summary."""
+    output = tmp_path / "run.ndjson"
+    with process("local", "--port", "0", "--bundle", str(many_payments)) as server:
+        assert server.stdout is not None
+        url = server.stdout.readline().split()[1]
+        with process("run", url, "--start-slot", "1000", "--slots", "3000", *WATCH, "--output", str(output)) as run:
+            wait_for_session(run)
+            server.send_signal(signal.SIGKILL)
+            _, err = run.communicate(timeout=HANG_SECONDS)
+
+    assert run.returncode == 1, err
+    assert [line.startswith("simclient: ") for line in err.splitlines()].count(True) == 1
+    assert "Traceback" not in err
+    assert last_event(output)["status"] == "failed"
+
+
+def test_a_local_server_ends_well_on_ctrl_c(payments: Path) -> None:
+    """It says where it serves and what, at once, and Ctrl-C is its ordinary end."""
+    with process("local", "--port", "0", "--bundle", str(payments)) as server:
+        assert server.stdout is not None
+        assert server.stdout.readline().startswith("serving ws://127.0.0.1:")
+        assert server.stdout.readline() == "slots 1000 to 1019\n"
+        server.send_signal(signal.SIGINT)
+        _, err = server.communicate(timeout=HANG_SECONDS)
+
+    assert (server.returncode, err) == (0, "")
+
+
+def test_ranges_lists_what_a_server_has(payments: Path) -> None:
+    """Here: what the local server serves."""
+    with process("local", "--port", "0", "--bundle", str(payments)) as server:
+        assert server.stdout is not None
+        url = server.stdout.readline().split()[1]
+        listed = subprocess.run(
+            [*SIMCLIENT, "ranges", url], capture_output=True, text=True, timeout=HANG_SECONDS, check=True
+        )
+
+    assert "1000" in listed.stdout
+    assert "1019" in listed.stdout
+
+
+def test_a_reader_that_goes_away_ends_the_run_with_one_line(many_payments: Path) -> None:
+    """As in `simclient run --output - | head`."""
+    with process("run", "--local", "--bundle", str(many_payments), *WATCH, "--output", "-") as run:
+        wait_for_session(run)
+        assert run.stdout is not None
+        run.stdout.close()
+        run.stdout = None
+        _, err = run.communicate(timeout=HANG_SECONDS)
+
+    assert run.returncode == 1
+    assert "simclient: cannot write the standard output: its reader has gone" in err
+    assert "Traceback" not in err
+
+
+def test_without_the_extra_one_line_names_it(tmp_path: Path) -> None:
+    """The library installs without the command line's packages."""
+    (tmp_path / "cyclopts.py").write_text("raise ModuleNotFoundError('gone', name='cyclopts')\n")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    tried = subprocess.run(
+        [*SIMCLIENT, "run"], capture_output=True, text=True, timeout=HANG_SECONDS, env=environment, check=False
+    )
+
+    assert tried.returncode == 1
+    assert tried.stderr == 'simclient: the command line needs cyclopts: pip install "simclient[cli]"\n'
