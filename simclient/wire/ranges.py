@@ -37,7 +37,7 @@ _NOUNS: dict[BundleKind, tuple[str, str]] = {
     "blocks": ("bundle range", "bundle ranges"),
     "account_state": ("account-state bundle", "account-state bundles"),
 }
-_SLOT = re.compile(r"\+?\d+", re.ASCII)
+_SLOT = re.compile(r"\+?0*(\d{1,20})", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d\d?-\d\d?", re.ASCII)
 
 
@@ -125,8 +125,9 @@ def read_bound(text: str) -> int | Instant:
     Raises:
         InputError: It is none of these.
     """
-    if _SLOT.fullmatch(text) and int(text) < 2**64:
-        return int(text)
+    slot = _SLOT.fullmatch(text)
+    if slot is not None and int(slot.group(1)) < 2**64:
+        return int(slot.group(1))
 
     try:
         return read_instant(f"{date(*map(int, text.split('-')))}T00:00:00Z" if _DATE.fullmatch(text) else text)

@@ -1,0 +1,123 @@
+"""What all notifications have, and the account states in some of them; see `notifications`."""
+
+from __future__ import annotations
+
+import base64
+from typing import Annotated, final
+
+import msgspec
+from msgspec import Meta, Raw, Struct
+
+from ..errors import RemoteProtocolError
+
+__all__ = [
+    "NOT_ON_THE_WIRE",
+    "ONLY_THE_RESULT",
+    "AccountState",
+    "Context",
+    "Notification",
+    "Unsigned",
+    "error_text",
+    "excerpt_of",
+]
+
+Unsigned = Annotated[int, Meta(ge=0)]
+NOT_ON_THE_WIRE = "simclient: "
+"""Prefix of fields that no message can name."""
+
+_EXCERPT_CHARACTERS = 200
+
+
+@final
+class AccountState(Struct, frozen=True, gc=False, rename="camel"):
+    """An account at one moment; any field may be missing."""
+
+    lamports: Unsigned | None = None
+    owner: str | None = None
+    """The owning program's address."""
+    executable: bool | None = None
+    rent_epoch: Unsigned | None = None
+    space: Unsigned | None = None
+    """The length of the data in bytes."""
+    encoded: Raw = msgspec.field(default_factory=Raw, name="data")
+
+    @property
+    def data_base64(self) -> str | None:
+        """The account's data as the server sent it; None where it is absent or in another encoding.
+
+        Raises:
+            RemoteProtocolError: It cannot be read at all.
+        """
+        if not self.encoded:
+            return None
+
+        try:
+            encoded: object = msgspec.json.decode(self.encoded)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise RemoteProtocolError(f"account data cannot be read: {error}", path="$.data") from error
+
+        match encoded:
+            case [str(text), "base64"]:
+                return text
+            case _:
+                return None
+
+    @property
+    def data(self) -> bytes | None:
+        """The account's data, decoded at each reading; None where it is absent or in another encoding.
+
+        Raises:
+            RemoteProtocolError: It is not base64.
+        """
+        text = self.data_base64
+        if text is None:
+            return None
+
+        try:
+            return base64.b64decode(text, validate=True)
+        except ValueError as error:
+            raise RemoteProtocolError(
+                f"account data is not base64: {error}", path="$.data[0]", excerpt=text[:40]
+            ) from error
+
+
+class Notification(Struct, frozen=True, gc=False, kw_only=True):
+    """What every notification has."""
+
+    raw: bytes = msgspec.field(default=b"", name=f"{NOT_ON_THE_WIRE}raw")
+    """The whole message as JSON."""
+    label: str | None = msgspec.field(default=None, name=f"{NOT_ON_THE_WIRE}label")
+    """The label of the subscription that it came by."""
+
+    @property
+    def result_bytes(self) -> bytes:
+        """The raw JSON of `params.result`: what does not depend on the connection that it came by."""
+        return bytes(ONLY_THE_RESULT.decode(self.raw).params.result)
+
+
+class _Result(Struct, frozen=True, gc=False):
+    result: Raw
+
+
+class _OnlyTheResult(Struct, frozen=True, gc=False):
+    params: _Result
+
+
+ONLY_THE_RESULT = msgspec.json.Decoder(_OnlyTheResult)
+
+
+class Context(Struct, frozen=True, gc=False):
+    """Where a notification stands in the replay."""
+
+    slot: Unsigned
+
+
+def error_text(raw: Raw) -> str | None:
+    """Return the JSON text of an error; None where it is absent or null."""
+    text = bytes(raw).decode("utf-8", "replace") if raw else "null"
+    return None if text == "null" else text
+
+
+def excerpt_of(payload: bytes) -> str:
+    """Return the beginning of a payload, for the messages of errors."""
+    return payload[:_EXCERPT_CHARACTERS].decode("utf-8", "replace")
