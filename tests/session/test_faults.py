@@ -17,8 +17,17 @@ from simclient.session.limits import Limits
 from simclient.session.managed import BacktestSession, open_backtest_session
 from simclient.testing import ControlPeer, DataPeer, ScriptedServer, Verdict, numbered_diffs, open_scripted_server
 from simclient.wire.failures import InvalidRequest
+from simclient.wire.notifications import AccountDiff
 from simclient.wire.requests import AttachSession, CloseSession, Continue, ResumeAttachedSession
-from simclient.wire.responses import Completed, ErrorEvent, ReadyForContinue, SessionAttached, SlotNotification, Success
+from simclient.wire.responses import (
+    Completed,
+    ControlResponse,
+    ErrorEvent,
+    ReadyForContinue,
+    SessionAttached,
+    SlotNotification,
+    Success,
+)
 from simclient.wire.subscriptions import AccountDiffs
 
 PROGRAM = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"
@@ -78,7 +87,8 @@ async def ready(peer: ControlPeer) -> None:
 @endings
 async def test_a_control_socket_lost_in_mid_run_is_taken_up_where_it_was(end: Ending) -> None:
     """The client attaches with the last sequence and resumes; the user sees each event once, though the last is replayed too."""
-    log = [ReadyForContinue(), *(SlotNotification(slot=slot) for slot in (100, 101, 102)), ReadyForContinue()]
+    slots = [SlotNotification(slot=slot) for slot in (100, 101, 102)]
+    log: list[ControlResponse] = [ReadyForContinue(), *slots, ReadyForContinue()]
 
     async def first(peer: ControlPeer) -> None:
         await peer.accept_create()
@@ -142,7 +152,7 @@ async def test_data_keeps_flowing_while_control_reconnects() -> None:
                     if session.statistics().notifications == len(TRUTH.diffs):
                         all_arrived.set()
 
-    assert TRUTH.compare(event for event in received if hasattr(event, "signature")) == Verdict()
+    assert TRUTH.compare(event for event in received if isinstance(event, AccountDiff)) == Verdict()
     assert received[-1] == Completed()
 
 
@@ -208,7 +218,7 @@ async def test_a_data_socket_lost_during_the_drain_is_waited_for() -> None:
         async with open_session(server, with_data=True) as session:
             events = await run_to_the_end_without_advancing(session)
 
-    assert TRUTH.compare(event for event in events if hasattr(event, "signature")) == Verdict()
+    assert TRUTH.compare(event for event in events if isinstance(event, AccountDiff)) == Verdict()
     assert isinstance(events[-1], Completed)
 
 
