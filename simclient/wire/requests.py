@@ -9,7 +9,7 @@ import attrs
 
 from .accounts import AccountData
 from .params import SessionParams
-from .schema import ONLY_0_28, U32, U64, AddressText, SnakeValue, WireValue
+from .schema import LOCAL, ONLY_0_28, U32, U64, AddressText, SnakeValue, WireValue
 
 __all__ = [
     "AttachParallelSession",
@@ -36,12 +36,13 @@ class CreateSession(WireValue):
     wire_name: ClassVar[str] = "createBacktestSession"
 
     params: SessionParams
+    """Its members and those below stand in one object."""
     parallel: bool = False
     name: Annotated[str | None, ONLY_0_28] = None
     """1 to 100 of `a-z 0-9 . _ -`, beginning and ending with a letter or digit; never to be used again."""
     create_token: Annotated[str | None, ONLY_0_28] = None
     """32 random hex digits, the same in every attempt, so that a retry finds the session that an earlier one made."""
-    is_extended: bool = False
+    is_extended: Annotated[bool, LOCAL] = False
     """The request was read with a `parallel` that says nothing new, and is written so again; leave it alone when creating."""
 
 

@@ -19,6 +19,7 @@ from .generation import Generation
 __all__ = [
     "COMPRESSED",
     "I64",
+    "LOCAL",
     "NAME",
     "OMIT_DEFAULT",
     "ONE_OR_MANY",
@@ -60,6 +61,8 @@ class Mark(enum.Enum):
     """A string that is strict base64."""
     COMPRESSED = enum.auto()
     """Written as a string: base64 of zstd of the JSON."""
+    LOCAL = enum.auto()
+    """Not on the wire."""
     NAME = enum.auto()
     """A string that names a variant without fields, known or not."""
     ONE_OR_MANY = enum.auto()
@@ -91,6 +94,7 @@ class Only:
 
 OMIT_DEFAULT = Mark.OMIT_DEFAULT
 COMPRESSED = Mark.COMPRESSED
+LOCAL = Mark.LOCAL
 NAME = Mark.NAME
 ONE_OR_MANY = Mark.ONE_OR_MANY
 REQUIRED = Mark.REQUIRED
