@@ -134,9 +134,10 @@ class SubscriptionMachine:
         try:
             for is_binary, payload in frames:
                 message = decode_data_message(self._decompressor.decompress(payload) if is_binary else payload)
-                key = acknowledged.get(message.subscription_id) if isinstance(message, _KEYED) else None
-                if key is None:
+                if not isinstance(message, _KEYED):
                     self._receive_rare(message, received)
+                elif (key := acknowledged.get(message.subscription_id)) is None:
+                    hand_on(message)
                 elif message.slot == key.cursor and key.replay is None:
                     key.boundary.add(message)
                     hand_on(message)
@@ -149,8 +150,10 @@ class SubscriptionMachine:
         self.delivered += len(received.notifications)
         return received
 
-    def _receive_rare(self, message: object, received: Received) -> None:
-        """Take what is not a notification of an acknowledged key."""
+    def _receive_rare(
+        self, message: Acknowledgement | Refusal | SubscriptionComplete | UnknownNotification, received: Received
+    ) -> None:
+        """Take what is not a notification of a known kind."""
         match message:
             case Acknowledgement(request_id=request_id, subscription_id=subscription_id):
                 self._acknowledge(request_id, subscription_id)
@@ -160,10 +163,8 @@ class SubscriptionMachine:
                 key = self._acknowledged.get(subscription_id)
                 if key is not None:
                     key.has_ended = True
-            case AccountDiff() | ExecutedTransaction() | TransactionLogs() | UnknownNotification():
+            case UnknownNotification():
                 received.notifications.append(message)
-            case _:
-                raise RemoteProtocolError(f"the data socket carried {type(message).__name__}, which is unknown")
 
     def _acknowledge(self, request_id: int, subscription_id: int) -> None:
         key = self._requested.pop(request_id, None)

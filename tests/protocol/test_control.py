@@ -256,7 +256,6 @@ def test_a_continue_that_a_replay_explains_is_not_sent_again() -> None:
     machine = running(ready_seq=1)
     machine.advance(Continue())
     reattached(machine, now=100)
-    assert machine.deadline == 110
     machine.receive(said(SlotNotification(slot=100), 2), 101)
     assert machine.deadline is None
     assert machine.wake(111) == []

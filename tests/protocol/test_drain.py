@@ -12,11 +12,11 @@ def test_completed_waits_for_every_subscription() -> None:
     drain.opened("a")
     drain.opened("b")
     drain.complete(Completed())
-    assert drain.state is DrainState.DRAINING
+    assert drain.state.value == DrainState.DRAINING.value
     drain.ended("a")
-    assert drain.state is DrainState.DRAINING
+    assert drain.state.value == DrainState.DRAINING.value
     drain.ended("b")
-    assert drain.state is DrainState.DRAINED
+    assert drain.state.value == DrainState.DRAINED.value
 
 
 def test_subscriptions_may_end_before_completed() -> None:
@@ -24,13 +24,13 @@ def test_subscriptions_may_end_before_completed() -> None:
     drain = DrainMachine()
     drain.opened("a")
     drain.ended("a")
-    assert drain.state is DrainState.STREAMING
+    assert drain.state.value == DrainState.STREAMING.value
     drain.complete(Completed())
-    assert drain.state is DrainState.DRAINED
+    assert drain.state.value == DrainState.DRAINED.value
 
 
 def test_a_run_without_subscriptions_is_drained_at_once() -> None:
     """There is nothing to wait for."""
     drain = DrainMachine()
     drain.complete(Completed())
-    assert drain.state is DrainState.DRAINED
+    assert drain.state.value == DrainState.DRAINED.value
