@@ -18,6 +18,8 @@ _WRAPPED_SOL = "So11111111111111111111111111111111111111112"
 _SOL_DECIMALS = 9
 _WALLETS_ON_A_TERMINAL = 25
 """So many wallets are shown on a screen, the largest changes first; a pipe gets them all."""
+_NARROW_COLUMNS = 70
+"""Below this, only the changes fit beside their names."""
 _KEPT_CHARACTERS = 4
 """Of an address, at either end, on a terminal."""
 _STYLES = {RunStatus.COMPLETED: "green", RunStatus.CANCELLED: "yellow", RunStatus.FAILED: "red"}
@@ -63,30 +65,31 @@ def _print_wallets(console: Console, result: RunResult) -> None:
     table = Table(title="Profit and loss of the wallets, from the stream", title_justify="left")
     table.add_column("wallet", no_wrap=True)
     table.add_column("asset", no_wrap=True)
-    for name in ("opening", "closing", "change", "fees in it"):
+    is_narrow = console.width < _NARROW_COLUMNS
+    for name in ("change",) if is_narrow else ("change", "opening", "closing", "fees in it"):
         table.add_column(name, justify="right", overflow="fold")
     for wallet in shown:
-        _add_rows(table, wallet, is_short=console.is_terminal)
+        _add_rows(table, wallet, is_short=console.is_terminal, is_narrow=is_narrow)
     console.print(table)
     if len(shown) < len(changed):
         console.print(f"and {len(changed) - len(shown):,} wallets more; all of them in a pipe: simclient run … | cat")
 
 
-def _add_rows(table: Table, wallet: WalletResult, *, is_short: bool) -> None:
+def _add_rows(table: Table, wallet: WalletResult, *, is_short: bool, is_narrow: bool) -> None:
     """Add the balances of one wallet that changed."""
     name = _address(wallet.wallet, is_short=is_short)
     for change in wallet.changes:
         fees_lamports = wallet.fees_lamports if change.mint is None else 0
-        if change.delta or fees_lamports:
-            table.add_row(
-                name,
-                _asset(change.mint, is_short=is_short),
-                format_amount(change.opening, change.decimals),
-                format_amount(change.closing, change.decimals),
-                _signed(change),
-                format_amount(fees_lamports, _SOL_DECIMALS) if fees_lamports else "",
-            )
-            name = ""
+        if not change.delta and not fees_lamports:
+            continue
+
+        cells: list[str | Text] = [name, _asset(change.mint, is_short=is_short), _signed(change)]
+        if not is_narrow:
+            cells.append(format_amount(change.opening, change.decimals))
+            cells.append(format_amount(change.closing, change.decimals))
+            cells.append(format_amount(fees_lamports, _SOL_DECIMALS) if fees_lamports else "")
+        table.add_row(*cells)
+        name = ""
     table.add_section()
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
+import termios
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,6 +45,18 @@ def wait_for_session(started: subprocess.Popen[str]) -> None:
     pytest.fail("there was no session")
 
 
+def wait_until_blocked(started: subprocess.Popen[str]) -> None:
+    """Wait until the pipe of the standard output is nearly full, which is as full as whole pages get."""
+    assert started.stdout is not None
+    deadline = time.monotonic() + HANG_SECONDS
+    while time.monotonic() < deadline:
+        unread = struct.unpack("i", fcntl.ioctl(started.stdout, termios.FIONREAD, bytes(4)))[0]
+        if unread >= fcntl.fcntl(started.stdout, fcntl.F_GETPIPE_SZ) * 3 / 4:
+            return
+        time.sleep(0.05)
+    pytest.fail("the pipe never filled")
+
+
 def last_event(path: Path) -> dict[str, object]:
     """Check that every line of an events file is whole; return the last."""
     text = path.read_text(encoding="utf-8")
@@ -67,6 +83,18 @@ def test_an_interrupted_run_still_writes_its_summary(
     assert last_event(output)["status"] == "cancelled"
     assert "cancelled: " in out
     assert "Traceback" not in err
+
+
+def test_a_second_interrupt_leaves_at_once(many_payments: Path) -> None:
+    """Here the first one waits for a reader that takes nothing."""
+    with process("run", "--local", "--bundle", str(many_payments), *WATCH, "--output", "-") as run:
+        wait_for_session(run)
+        wait_until_blocked(run)
+        run.send_signal(signal.SIGINT)
+        time.sleep(0.5)  # two signals at once are one
+        assert run.poll() is None
+        run.send_signal(signal.SIGINT)
+        assert run.wait(timeout=2.0) == 130
 
 
 def test_a_server_killed_in_mid_run_costs_nothing_received(tmp_path: Path, many_payments: Path) -> None:
