@@ -17,6 +17,7 @@ import attrs
 
 from ..wire import (
     accounts,
+    action_results,
     actions,
     agents,
     discovery,
@@ -44,7 +45,7 @@ _SECTIONS: tuple[tuple[str, tuple[ModuleType, ...]], ...] = (
     ("Errors", (failures,)),
     ("Accounts and discovery", (accounts, discovery)),
     ("Agents (0.9)", (agents,)),
-    ("Scheduled actions and probes (0.28)", (actions,)),
+    ("Scheduled actions and probes (0.28)", (actions, action_results)),
     ("Rerouting (0.28)", (reroute, replacements)),
     ("Subscription options", (subscribe_options,)),
     ("HTTP bodies", (ranges, http_bodies)),
@@ -77,6 +78,7 @@ _MARKS = {
     Mark.SIGNATURE: "signature",
     Mark.BASE64: "base64",
     Mark.NAME: "string",
+    Mark.RAW: "any JSON",
 }
 
 

@@ -9,7 +9,7 @@ import attrs
 
 from ..errors import InputError
 from .accounts import AccountData
-from .addresses import address_of
+from .addresses import address_list, address_of
 from .discovery import DiscoveryFilter
 from .schema import COMPRESSED, OMIT_DEFAULT, POSITIVE, U8, U32, U64, AddressText, WireValue
 
@@ -129,7 +129,7 @@ class ScheduledAction(WireValue):
     account_overrides: Mapping[AddressText, AccountData] = attrs.field(factory=dict[str, AccountData])
     """By address."""
     feeds_reroute: Annotated[bool, OMIT_DEFAULT] = False
-    return_accounts: tuple[AddressText, ...] = ()
+    return_accounts: tuple[AddressText, ...] = attrs.field(default=(), converter=address_list)
     """Accounts whose state after the action is wanted."""
     label: str | None = None
     resolve: Annotated[TxResolver | None, OMIT_DEFAULT] = None
@@ -144,7 +144,7 @@ class DiagnosticProbeParams(WireValue):
     """
 
     anchor: ActionAnchor
-    markets: tuple[AddressText, ...]
+    markets: tuple[AddressText, ...] = attrs.field(converter=address_list)
     usd_values: tuple[U32, ...]
     """In whole dollars."""
     label: str | None = None

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from ..errors import InputError
 
-__all__ = ["address_of", "address_set", "decode_base58", "encode_base58", "is_address"]
+__all__ = ["address_list", "address_of", "address_set", "decode_base58", "encode_base58", "is_address"]
 
 _ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _DIGITS = {character: value for value, character in enumerate(_ALPHABET)}
@@ -32,6 +32,15 @@ def address_of(value: object) -> str:
         raise InputError(f"not an address: {text[:60]!r} is not base58 of 32 bytes; copy the whole address")
 
     return text
+
+
+def address_list(values: Iterable[object]) -> tuple[str, ...]:
+    """Return the addresses in the order given.
+
+    Raises:
+        InputError: One is not base58 of 32 bytes.
+    """
+    return tuple(address_of(value) for value in values)
 
 
 def address_set(values: Iterable[object]) -> tuple[str, ...]:

@@ -39,6 +39,7 @@ __all__ = [
     "Mark",
     "Named",
     "Only",
+    "RawText",
     "SignatureText",
     "SnakeValue",
     "WireValue",
@@ -65,6 +66,8 @@ class Mark(enum.Enum):
     """Not on the wire."""
     NAME = enum.auto()
     """A string that names a variant without fields, known or not."""
+    RAW = enum.auto()
+    """Any JSON, kept as its text."""
     ONE_OR_MANY = enum.auto()
     """A list that is written as its item where it has exactly one."""
 
@@ -110,6 +113,7 @@ POSITIVE = Annotated[int, Bounds("nonzero u64", 1, 2**64 - 1)]
 AddressText = Annotated[str, Mark.ADDRESS]
 SignatureText = Annotated[str, Mark.SIGNATURE]
 Base64Text = Annotated[str, Mark.BASE64]
+RawText = Annotated[str, Mark.RAW]
 
 
 @attrs.frozen(kw_only=True)

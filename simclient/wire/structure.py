@@ -24,7 +24,7 @@ from .params import SessionParams
 from .requests import CreateSession
 from .responses import SubSessionEvent
 from .scalars import checks_of, read_literal, read_plain
-from .schema import COMPRESSED, NAME, ONE_OR_MANY, BareValue, FieldSpec, SnakeValue, WireValue, fields_of
+from .schema import COMPRESSED, NAME, ONE_OR_MANY, BareValue, FieldSpec, Mark, SnakeValue, WireValue, fields_of
 from .tags import ABSENT, Absent, Internal, Tagging, UnknownMaker, is_in_external, tagging_of
 
 __all__ = ["Converters"]
@@ -95,6 +95,8 @@ class Converters:
         read_inner, checks = self._reader(inner), checks_of(marks)
         if COMPRESSED in marks:
             return lambda value, _: read_inner(_read_blob(value), inner)
+        if Mark.RAW in marks:
+            return lambda value, _: dump(value)
         if NAME in marks:
             return lambda value, _: read_inner(_name_in(value), inner)
         if ONE_OR_MANY in marks:
@@ -111,6 +113,8 @@ class Converters:
     def _annotated_writer(self, kind: _Kind) -> _Writer:
         inner, *marks = get_args(kind)
         write = self._writer(inner)
+        if Mark.RAW in marks:
+            return parse
         if COMPRESSED in marks:
             return lambda value: pack(dump(write(value)))
         if ONE_OR_MANY in marks:

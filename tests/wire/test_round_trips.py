@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from simclient.errors import InputError
 from simclient.wire import (
     accounts,
+    action_results,
     actions,
     agents,
     http_bodies,
@@ -51,6 +52,7 @@ _TIMES = ("since", "until", "start", "end", "started_at", "ended_at", "expiratio
 _MARKED = {
     Mark.ADDRESS: addresses,
     Mark.SIGNATURE: st.binary(min_size=64, max_size=64).map(encode_base58),
+    Mark.RAW: st.recursive(st.booleans() | u64 | texts, st.lists, max_leaves=3).map(dump),
     Mark.BASE64: st.binary(max_size=8).map(lambda data: base64.b64encode(data).decode()),
 }
 _PLAIN: dict[object, st.SearchStrategy[Any]] = {
@@ -146,7 +148,7 @@ _TEMPLATE = DirectFillTemplate(
 )
 
 _MODULES = (
-    accounts, actions, agents, http_bodies, params, ranges, replacements, requests,
+    accounts, action_results, actions, agents, http_bodies, params, ranges, replacements, requests,
     reroute, reroute_stats, responses, subscribe_options, summary,
 )  # fmt: skip
 _CLASSES = sorted(
