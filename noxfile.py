@@ -40,7 +40,8 @@ def lint(session: nox.Session) -> None:
     install(session, "lint")
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
-    session.run("flake8-async", "--enable=ASYNC101,ASYNC102,ASYNC103", "simclient", "tests")
+    files = sorted(str(file) for folder in ("simclient", "tests") for file in Path(folder).rglob("*.py"))
+    session.run("flake8-async", "--enable=ASYNC101,ASYNC102,ASYNC103", *files)
 
 
 @nox.session
