@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
-from rich.console import Console
+if TYPE_CHECKING:
+    from rich.console import Console
 
 __all__ = ["clean", "error_console", "print_error", "result_console"]
 
@@ -47,5 +48,7 @@ def print_error(message: str) -> None:
 
 
 def _console(stream: IO[str]) -> Console:
+    from rich.console import Console  # an error is printed without it
+
     width = None if stream.isatty() else _PIPE_COLUMNS
     return Console(file=stream, width=width, markup=False, highlight=False, emoji=False)
