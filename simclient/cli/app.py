@@ -159,7 +159,7 @@ async def ranges(url: str | None = None, /) -> int:
 
 
 @bundle.command(name="import")
-def import_(*, whirlpool: tuple[Path, Path, Path], output: Path) -> int:
+def import_(*, whirlpool: tuple[Path, Path, Path], output: Path, slot_limit: int | None = None) -> int:
     """Make a bundle from the public archive of a real AMM, Orca Whirlpool.
 
     Examples:
@@ -168,10 +168,11 @@ def import_(*, whirlpool: tuple[Path, Path, Path], output: Path) -> int:
     Args:
         whirlpool: The archive's three files of a day: STATE TRANSACTIONS PROGRAM.
         output: The bundle file to write.
+        slot_limit: Take only so many blocks from the beginning of the day.
     """
     from .bundles import import_whirlpool_archive
 
-    return import_whirlpool_archive(*whirlpool, output=output)
+    return import_whirlpool_archive(*whirlpool, output=output, slot_limit=slot_limit)
 
 
 @bundle.command

@@ -4,21 +4,32 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..errors import InputError
 from ..local.bundle import open_bundle
+from ..local.whirlpool import import_whirlpool
 from .terminal import clean, result_console
 
 __all__ = ["import_whirlpool_archive", "show_bundle"]
 
 
-def import_whirlpool_archive(state: Path, transactions: Path, program: Path, *, output: Path) -> int:
-    """Write a bundle from a day of the archive, and say what is in it.
+def import_whirlpool_archive(
+    state: Path, transactions: Path, program: Path, *, output: Path, slot_limit: int | None
+) -> int:
+    """Write a bundle from a day of the archive, and say what is in it and what is not.
 
     Raises:
         InputError: A file cannot be read, or the bundle cannot be written.
     """
-    from ..local.whirlpool import import_whirlpool
+    if slot_limit is not None and slot_limit < 1:
+        raise InputError(f"--slot-limit {slot_limit}: 1 is the least")
 
-    import_whirlpool(state, transactions, program, output=output)
+    report = import_whirlpool(state, transactions, program, output, slot_limit=slot_limit)
+    result_console().print(
+        f"imported {report.swaps:,} swaps in {report.transactions:,} transactions"
+        f" ({report.swaps_in_unknown_pools:,} in pools that the state does not have);"
+        f" left out {report.transactions_left_out:,} transactions without a swap",
+        soft_wrap=True,
+    )
     return show_bundle(output)
 
 

@@ -12,7 +12,6 @@ from ..research.event_file import STANDARD_OUTPUT, check_output
 from ..research.values import DEFAULT_ADVANCE_SLOTS, RunConfig
 from ..research.versions import installed_versions
 from ..session.credentials import KEY_VARIABLE, is_loopback
-from ..session.limits import Limits
 from ..wire.addresses import address_of
 from ..wire.subscriptions import AccountDiffs, Logs, Subscription, Transactions
 from ..wire.urls import control_url, redact
@@ -21,8 +20,6 @@ __all__ = ["BlockRange", "RunOptions", "run_config", "server_url", "user_agent"]
 
 _URL_VARIABLE = "SIMULATOR_URL"
 _TOKEN_PROGRAM = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"  # noqa: S105 - a program's address
-_LOCAL_PATIENCE_SECONDS = 5.0
-"""A simulator on this machine that went away has taken its sessions with it: waiting for it as for a remote one is no use."""
 
 
 @attrs.frozen(kw_only=True)
@@ -89,10 +86,6 @@ def run_config(options: RunOptions, *, url: str, available: BlockRange | None) -
         InputError: The range is missing, reversed or not in the bundle, or an address is none.
     """
     start_slot, end_slot = _range(options, available)
-    limits = Limits()
-    if is_loopback(url):
-        patience = attrs.evolve(limits.reconnect, total_seconds=_LOCAL_PATIENCE_SECONDS)
-        limits = attrs.evolve(limits, reconnect=patience)
     return RunConfig(
         url=url,
         start_slot=start_slot,
@@ -103,7 +96,6 @@ def run_config(options: RunOptions, *, url: str, available: BlockRange | None) -
         write_logs=bool(options.logs),
         send_summary=available is not None,
         origin={} if available is None else {"bundle": available.name, "about": available.origin},
-        limits=limits,
         user_agent=user_agent(),
     )
 

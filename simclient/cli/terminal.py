@@ -17,7 +17,7 @@ __all__ = ["clean", "error_console", "print_error", "result_console"]
 
 _PIPE_COLUMNS = 200
 """Without a terminal, lines are for programs: wide enough for whole addresses."""
-_LONGEST_TEXT = 500
+_LONGEST_TEXT = 2_000
 """Characters of a server's text that are shown."""
 
 

@@ -47,6 +47,7 @@ class ControlTask:
         create: CreateSession,
         *,
         open_socket: OpenSocket,
+        is_local: bool,
         inbox: Inbox,
         limits: Limits,
         on_completed: Callable[[Completed], None],
@@ -56,6 +57,8 @@ class ControlTask:
             create, response_seconds=limits.response_seconds, grace_seconds=limits.continue_grace_seconds
         )
         self._open_socket = open_socket
+        self._is_local = is_local
+        self._unconnected = 0
         self._inbox = inbox
         self._limits = limits
         self._on_completed = on_completed
@@ -123,8 +126,10 @@ class ControlTask:
         """Connect, converse until the socket or the session ends; return why it ended."""
         try:
             async with self._open_socket() as socket:
+                self._unconnected = 0
                 await self._converse(socket)
         except (ConnectError, ConnectionLost, RemoteProtocolError) as error:
+            self._unconnected += isinstance(error, ConnectError)
             return error
 
         return ConnectionLost("the control connection was closed")
@@ -145,6 +150,8 @@ class ControlTask:
                 return True
             case ConnectError() if self.session is None and self._machine.possible_orphans == 0:
                 return self._budget.failures >= _FIRST_ATTEMPTS
+            case ConnectError() if self._is_local:
+                return self._unconnected >= self._limits.local_attempts
             case RemoteProtocolError():
                 return self.session is None or self._unreadable >= _UNREADABLE_IN_A_ROW
             case _:

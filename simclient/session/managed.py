@@ -29,7 +29,7 @@ from ..wire.requests import Continue, ContinueTo
 from ..wire.subscriptions import Subscription
 from ..wire.urls import rpc_urls
 from .control import ControlTask
-from .credentials import control_headers
+from .credentials import control_headers, is_loopback
 from .drain import DrainCoordinator
 from .inbox import Event, Inbox
 from .limits import Limits
@@ -123,6 +123,7 @@ async def open_backtest_session(
         control = ControlTask(
             request.create,
             open_socket=open_socket,
+            is_local=is_loopback(request.url),
             inbox=inbox,
             limits=limits,
             on_completed=drain.completed,

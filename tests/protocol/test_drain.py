@@ -6,17 +6,21 @@ from simclient.protocol.drain import DrainMachine, DrainState
 from simclient.wire.responses import Completed
 
 
+def state_of(drain: DrainMachine) -> DrainState:
+    return drain.state
+
+
 def test_completed_waits_for_every_subscription() -> None:
     """The run is drained when `completed` and the end of each subscription have come, in this order."""
     drain = DrainMachine()
     drain.opened("a")
     drain.opened("b")
     drain.complete(Completed())
-    assert drain.state.value == DrainState.DRAINING.value
+    assert state_of(drain) is DrainState.DRAINING
     drain.ended("a")
-    assert drain.state.value == DrainState.DRAINING.value
+    assert state_of(drain) is DrainState.DRAINING
     drain.ended("b")
-    assert drain.state.value == DrainState.DRAINED.value
+    assert state_of(drain) is DrainState.DRAINED
 
 
 def test_subscriptions_may_end_before_completed() -> None:
@@ -24,13 +28,13 @@ def test_subscriptions_may_end_before_completed() -> None:
     drain = DrainMachine()
     drain.opened("a")
     drain.ended("a")
-    assert drain.state.value == DrainState.STREAMING.value
+    assert state_of(drain) is DrainState.STREAMING
     drain.complete(Completed())
-    assert drain.state.value == DrainState.DRAINED.value
+    assert state_of(drain) is DrainState.DRAINED
 
 
 def test_a_run_without_subscriptions_is_drained_at_once() -> None:
     """There is nothing to wait for."""
     drain = DrainMachine()
     drain.complete(Completed())
-    assert drain.state.value == DrainState.DRAINED.value
+    assert state_of(drain) is DrainState.DRAINED
