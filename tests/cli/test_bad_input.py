@@ -63,6 +63,9 @@ def refused(capfd: pytest.CaptureFixture[str], *tokens: str) -> str:
         (["bundle", "info", "/no/such.bundle"], "/no/such.bundle"),
         (["local", "--bundle", "/no/such.bundle"], "/no/such.bundle"),
         (["ranges"], "no server"),
+        (["bundle", "import", "--whirlpool", "a", "b", "c", "--output", "x"], "a: "),
+        (["bundle", "import", "--whirlpool", "a", "b", "--output", "x"], "--whirlpool requires 3"),
+        (["bundle", "import", "--whirlpool", *"abc", "--output", "x", "--slot-limit", "0"], "--slot-limit 0"),
     ],
 )
 def test_bad_input_gets_one_line_that_names_it(capfd: pytest.CaptureFixture[str], tokens: list[str], text: str) -> None:

@@ -121,3 +121,16 @@ def test_every_command_has_help(capfd: pytest.CaptureFixture[str], command: list
     assert main([*command, "--help"]) == 0
 
     assert "Usage: simclient" in capfd.readouterr().out
+
+
+def test_without_options_the_shipped_market_shows_every_stream(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Account diffs, logs and transactions of the token program; the file can still be read by today's tool."""
+    output = tmp_path / "run.ndjson"
+    assert main(["run", "--local", "--slots", "40", "--output", str(output)]) == 0
+
+    summary = events(output)[-1][1]
+    assert min(summary["diffs"], summary["logs"], summary["total_transactions"]) > 0
+    assert "logs" not in {kind for kind, _ in events(output)}
+    assert "Profit and loss of the wallets" in capfd.readouterr().out
