@@ -1,23 +1,27 @@
 """The notification socket: batches of messages from large reads, and backpressure.
 
-Nothing is read while nobody asks for a batch, so a slow consumer is felt by the server through TCP. One task writes; pings of the server
-are answered as they are read. What had arrived before the connection broke is returned before the exception that says so.
+Rules:
+- Whoever calls `receive_batch` reads. Nothing is read while nobody asks, so a slow consumer is felt by the server through TCP.
+- Pings and the close frame of the server are answered as they are read.
+- What had arrived before the connection broke is returned before the exception that says so.
+- One task writes; a send that is cancelled is withdrawn or written whole.
+- Leaving the block sends a close frame and reads until that of the server, within `limits.close_seconds`.
 """
 
 from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import final
 
 import trio
 
-from ..errors import ConnectionLost
+from ..errors import ConnectionLost, InputError
 from .companion import running_beside
 from .endpoint import WEBSOCKET_SCHEMES, Endpoint, read_endpoint
-from .frames import Frame, FrameReader, FrameViolation, encode_close, encode_frames, encode_ping, encode_pong
+from .frames import Ending, Frame, FrameReader, encode_close, encode_frames, encode_ping, encode_pong
 from .limits import DEFAULT_LIMITS, TransportLimits
 from .streams import StreamOpener, connecting, open_endpoint_stream
 from .upgrade import upgrade
@@ -27,8 +31,9 @@ __all__ = ["Feed", "Frame", "open_feed"]
 
 _READ_BYTES = 256 * 2**10
 """One read: large enough that what is done per read does not count, small enough to stay in the processor's cache."""
-_ABNORMAL_CLOSURE = 1006
 _NORMAL_CLOSURE = 1000
+_ABNORMAL_CLOSURE = 1006
+"""RFC 6455, 7.1.5: the code where the peer sent no close frame."""
 
 
 @asynccontextmanager
@@ -52,44 +57,48 @@ async def open_feed(
         ConnectError: There is no connection; `__cause__` is an HttpError where the server answered with a status.
     """
     endpoint = read_endpoint(url, schemes=WEBSOCKET_SCHEMES)
-    stream: trio.abc.Stream | None = None
+    deadline = trio.current_time() + limits.connect_seconds
+    with connecting(endpoint, limits.connect_seconds):
+        stream = await open_endpoint_stream(endpoint, ssl_context=ssl_context, open_stream=open_stream)
+
     try:
-        with connecting(endpoint, limits.connect_seconds):
-            stream = await open_endpoint_stream(endpoint, ssl_context=ssl_context, open_stream=open_stream)
-            first = await upgrade(stream, endpoint)
-        feed = Feed(stream, endpoint, limits, first)
+        feed = Feed(stream, endpoint, limits, await upgrade(stream, endpoint, deadline))
         async with running_beside(feed.write, name=f"feed writer {endpoint.label}"):
             try:
                 yield feed
             finally:
-                with trio.move_on_after(limits.close_seconds, shield=True):
+                with trio.CancelScope(shield=True):
                     await feed.aclose()
     finally:
-        if stream is not None:
-            await trio.aclose_forcefully(stream)
+        await trio.aclose_forcefully(stream)
 
 
 @final
 class Feed:
-    """An open notification socket; made by `open_feed`."""
+    """An open notification socket; made by `open_feed`.
+
+    Attributes:
+        bytes_received: All bytes read from the stream after the opening handshake.
+        last_inbound: When the last bytes of any kind arrived, pongs too, by `trio.current_time()`.
+        waiting: Whether our reader waits for the socket now.
+    """
 
     def __init__(self, stream: trio.abc.Stream, endpoint: Endpoint, limits: TransportLimits, first: bytes) -> None:
         self._stream = stream
         self._endpoint = endpoint
+        self._limits = limits
         self._reader = FrameReader(limits.max_message_bytes)
         self._unread = first
         self._writer = FrameWriter(self._lost)
-        self._ending: ConnectionLost | None = None
+        self._ending: tuple[str, int, str] | None = None
         self._is_closing = False
         self.bytes_received = len(first)
-        """All bytes read from the stream."""
         self.last_inbound = trio.current_time()
-        """When the last bytes of any kind arrived, pongs too, by `trio.current_time()`."""
         self.waiting = False
-        """Whether our reader waits for the socket now."""
 
     def __repr__(self) -> str:
-        return f"<Feed {self._endpoint.label} {'open' if self._ending is None else 'ended'}>"
+        state = "open" if self._ending is None else f"ended: {self._ending[0]}"
+        return f"<Feed {self._endpoint.label} {state}>"
 
     async def write(self) -> None:
         """Write what is queued until the connection ends; the task that runs beside the block."""
@@ -99,98 +108,137 @@ class Feed:
         """Send a text message; return when it is written.
 
         Raises:
-            ConnectionLost: It was not written.
-
-        Cancellation: the frame is written whole, or not at all.
+            InputError: The text has lone surrogates, which UTF-8 cannot say.
+            ConnectionLost: It was not written, or not wholly.
+        Cancellation: the message is sent whole, or not at all.
         """
-        frame = encode_frames([(False, text.encode())], is_client=True)
-        await self._writer.write(partial(self._stream.send_all, frame))
+        try:
+            payload = text.encode()
+        except UnicodeEncodeError as error:
+            raise InputError(
+                f"a message cannot be sent: the character at {error.start} is a lone surrogate; send valid Unicode"
+            ) from error
+
+        self._require_open()
+        await self._writer.write(partial(self._stream.send_all, encode_frames([(False, payload)], is_client=True)))
 
     async def ping(self) -> None:
-        """Queue a ping; the answer shows in `last_inbound`.
+        """Queue a ping; its pong shows as `last_inbound`, once somebody reads.
 
         Raises:
             ConnectionLost: The connection has ended.
         """
-        await trio.lowlevel.checkpoint()
+        self._require_open()
         self._writer.offer(partial(self._stream.send_all, encode_ping()))
+        await trio.lowlevel.checkpoint()
 
     async def receive_batch(self) -> list[Frame]:
-        """Return the messages that one read gave, at least one; wait for them.
+        """Return the messages that one read gave, at least one, in order; wait for them.
 
         Raises:
             ConnectionLost: The connection has ended, and everything received was returned.
-
         Cancellation: nothing is lost; call it again.
         """
-        while True:
-            data, self._unread = self._unread, b""
-            if not data:
-                data = await self._read()
-            frames = self._parse(data)
-            if frames:
-                return frames
+        frames: list[Frame] = []
+        while not frames:
+            if self._ending is not None:
+                raise self._lost()
+
+            frames = self._take(await self._read())
+        return frames
 
     async def aclose(self) -> None:
-        """Say goodbye; the socket itself is closed by leaving the block. Bound the time from outside."""
-        if self._is_closing or self._ending is not None:
+        """Say goodbye and close, within `limits.close_seconds`; what was not received before is discarded.
+
+        Cancellation: the socket is closed at once, without the goodbye.
+        """
+        if self._is_closing:
             return
 
         self._is_closing = True
         try:
-            await self._writer.write(partial(self._stream.send_all, encode_close(_NORMAL_CLOSURE)))
-        except ConnectionLost:
-            return  # there is nobody left to say it to
+            with trio.move_on_after(self._limits.close_seconds), suppress(ConnectionLost):
+                await self._say_goodbye()
+        finally:
+            self._end("it was closed by this side", _NORMAL_CLOSURE)
+            await trio.aclose_forcefully(self._stream)
+
+    async def _say_goodbye(self) -> None:
+        """Send a close frame and read until the server's: closing over unread bytes would have TCP take ours back.
+
+        Where another task is reading nothing stays unread, and where the server has ended only our answer is to be written.
+        """
+        if self._ending is not None:
+            await self._writer.flush()
+            return
+
+        await self._writer.write(partial(self._stream.send_all, encode_close(_NORMAL_CLOSURE)))
+        while self._ending is None and not self.waiting:
+            self._take(await self._read())
 
     async def _read(self) -> bytes:
-        if self._ending is not None:
-            raise self._ending
+        """Read once; b"" at the end of the stream, with the reason recorded where it is not a clean one."""
+        if self._unread:
+            await trio.lowlevel.checkpoint()
+            data, self._unread = self._unread, b""
+            return data
 
         self.waiting = True
         try:
             data = bytes(await self._stream.receive_some(_READ_BYTES))
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
-            raise self._end("the connection broke") from error
+            self._end(f"it broke ({error})", _ABNORMAL_CLOSURE)
+            return b""
         finally:
             self.waiting = False
-        if not data:
-            raise self._end("the server ended the connection without a close frame")
 
         self.bytes_received += len(data)
         self.last_inbound = trio.current_time()
         return data
 
-    def _parse(self, data: bytes) -> list[Frame]:
-        try:
-            frames = self._reader.feed(data)
-        except FrameViolation as violation:
-            raise self._end(f"the server broke the WebSocket protocol, {violation}", code=violation.code) from violation
+    def _take(self, data: bytes) -> list[Frame]:
+        """Return the messages in what was read, answer what wants an answer, record an end."""
+        if not data:
+            self._end("the server ended it without a close frame", _ABNORMAL_CLOSURE)
+            return []
 
-        self._answer_pings()
-        close = self._reader.close
-        if close is not None and self._ending is None:
-            ending = self._end(f"the server closed the connection with {close.code}", close.code, close.reason)
-            if not frames:
-                raise ending
+        frames = self._reader.feed(data)
+        ping = self._reader.take_ping()
+        if ping is not None:
+            self._answer(encode_pong(ping))
+        if self._reader.ending is not None:
+            self._take_ending(self._reader.ending)
         return frames
 
-    def _answer_pings(self) -> None:
-        """Queue the pongs; where the queue is full or has ended the server learns from that."""
-        if not self._reader.pings:
+    def _take_ending(self, ending: Ending) -> None:
+        if ending.is_violation:
+            self._end(f"the server broke the WebSocket protocol: {ending.reason}", ending.code)
+            self._answer(encode_close(ending.code, ending.reason))
+        else:
+            self._end("the server closed it", ending.code, ending.reason)
+            self._answer(encode_close(ending.code))
+
+    def _answer(self, frame: bytes) -> None:
+        """Queue an answer; after our close frame there is none (RFC 6455, 5.5.1)."""
+        if self._is_closing:
             return
 
-        pongs = b"".join(map(encode_pong, self._reader.pings))
-        self._reader.pings.clear()
-        try:
-            self._writer.offer(partial(self._stream.send_all, pongs))
-        except ConnectionLost:
-            return  # the next read says why
+        with suppress(ConnectionLost):  # writing has failed: the next read says why
+            self._writer.offer(partial(self._stream.send_all, frame))
 
-    def _end(self, why: str, code: int = _ABNORMAL_CLOSURE, reason: str = "") -> ConnectionLost:
-        self._ending = ConnectionLost(f"data connection to {self._endpoint.label}: {why}", code=code, reason=reason)
-        return self._ending
+    def _require_open(self) -> None:
+        if self._is_closing or self._ending is not None:
+            raise self._lost()
 
-    def _lost(self) -> Exception:
-        return self._ending or ConnectionLost(
-            f"data connection to {self._endpoint.label}: writing failed", code=_ABNORMAL_CLOSURE
+    def _end(self, how: str, code: int, reason: str = "") -> None:
+        """Record how the connection ended; the first account is the true one."""
+        if self._ending is None:
+            self._ending = (how, code, reason)
+
+    def _lost(self) -> ConnectionLost:
+        """Make a new exception each time: one raised twice would collect tracebacks."""
+        how, code, reason = self._ending or ("writing to it failed", _ABNORMAL_CLOSURE, "")
+        said = f" {reason!r}" if reason else ""
+        return ConnectionLost(
+            f"the data connection to {self._endpoint.label}: {how}, code {code}{said}", code=code, reason=reason
         )

@@ -3,8 +3,10 @@
 Rules kept by the reader (RFC 6455), each with the close code that a violation deserves:
 - A server's frames are not masked; reserved bits and opcodes are zero; lengths are in their shortest form.
 - Control frames are whole, at most 125 bytes, and may come between fragments; data frames may not.
-- A message is at most `max_message_bytes`, known from the header before its payload has arrived.
-- After a close frame nothing is read. Its code is one that may be sent, its reason is UTF-8.
+- A message is at most `max_message_bytes`, all fragments together.
+- All that is checked as soon as the header is there, before the payload has arrived.
+- A violation or a close frame ends the reader: messages before it are returned, what follows is ignored.
+- How the bytes are cut into reads makes no difference.
 UTF-8 of text messages is left to the JSON decoder, which reads every byte anyway.
 
 Nothing is done per frame that can be done per read: whole frames are sliced out of the read in one loop, and an incomplete one waits
@@ -19,201 +21,207 @@ from typing import final
 
 import attrs
 
-__all__ = [
-    "CloseFrame",
-    "Frame",
-    "FrameReader",
-    "FrameViolation",
-    "encode_close",
-    "encode_frames",
-    "encode_ping",
-    "encode_pong",
-]
+__all__ = ["NO_CODE", "Ending", "Frame", "FrameReader", "encode_close", "encode_frames", "encode_ping", "encode_pong"]
 
 Frame = tuple[bool, bytes]
 """One whole message: is it binary, and its payload."""
 
 _FIN = 0x80
 _MASKED = 0x80
+_RESERVED_BITS = 0x70
+_CONTROL = 0x08
+"""The bit of an opcode that says it is of a control frame."""
 _CONTINUATION, _TEXT, _BINARY, _CLOSE, _PING, _PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
+_OPCODES = frozenset({_CONTINUATION, _TEXT, _BINARY, _CLOSE, _PING, _PONG})
 _WHOLE_TEXT, _WHOLE_BINARY = _FIN | _TEXT, _FIN | _BINARY
+_SHORT_HEADER_BYTES = 2
 _LENGTH_16, _LENGTH_64 = 126, 127
 """Lengths of the short form that announce two or eight bytes of length."""
 _LONGEST_CONTROL_BYTES = 125
 _PROTOCOL_ERROR, _BAD_DATA, _TOO_BIG = 1002, 1007, 1009
-_NO_CODE = 1005
-"""What a close frame without a code counts as (RFC 6455, 7.1.5)."""
-_MOST_FRAGMENTS = 100_000
-"""Of one message: an honest server sends a few, and each costs memory beyond its bytes."""
-_MOST_PINGS = 1000
-"""Of one read; a flood is answered no further."""
+NO_CODE = 1005
+"""What a close frame without a code counts as (RFC 6455, 7.1.5); it is never sent."""
+_CLOSE_CODES = frozenset({1000, 1001, 1002, 1003, *range(1007, 1015), *range(3000, 5000)})
+"""Those that may stand in a close frame: RFC 6455, 7.4, and the registry it founded."""
 
 
-class FrameViolation(Exception):  # it never leaves the transport
-    """The peer broke a rule of the framing; `code` is what to close with."""
-
-    def __init__(self, code: int, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
-@attrs.frozen
-class CloseFrame:
-    """The peer's goodbye."""
+@attrs.frozen(kw_only=True)
+class Ending:
+    """How the peer's half of the connection ended."""
 
     code: int
+    """Of the peer's close frame; after a violation, what to close with."""
     reason: str
+    """The peer's words; after a violation, which rule was broken."""
+    is_violation: bool
+
+
+class _Violation(Exception):
+    """A broken rule: the code to close with, and which rule it was."""
+
+    def __init__(self, code: int, rule: str) -> None:
+        super().__init__(code, rule)
+        self.code = code
+        self.rule = rule
 
 
 @final
 class FrameReader:
-    """Turns the bytes a server sends into messages, however they are split."""
+    """Turns the bytes a server sends into messages, however they are split.
+
+    Args:
+        max_message_bytes: Of one message, all its fragments together.
+
+    Attributes:
+        ending: None as long as the server may go on.
+    """
 
     def __init__(self, max_message_bytes: int) -> None:
-        """Start at the beginning of a frame."""
+        self.ending: Ending | None = None
         self._max_message_bytes = max_message_bytes
-        self._pieces: list[bytes] = []
-        self._piece_bytes = 0
-        self._needed_bytes = 2
-        self._fragments: list[bytes] = []
-        self._fragment_bytes = 0
-        self._fragments_are_binary: bool | None = None
-        self.pings: list[bytes] = []
-        """Payloads of pings not yet answered; whoever answers clears the list."""
-        self.close: CloseFrame | None = None
-        """The close frame, once it has come."""
+        self._incomplete = bytearray()
+        self._needed_bytes = _SHORT_HEADER_BYTES
+        self._fragments: bytearray | None = None
+        self._fragments_are_binary = False
+        self._ping: bytes | None = None
+
+    def take_ping(self) -> bytes | None:
+        """Return the payload of the newest unanswered ping; only that one needs an answer (RFC 6455, 5.5.3)."""
+        ping, self._ping = self._ping, None
+        return ping
 
     def feed(self, data: bytes) -> list[Frame]:
-        """Take what one read gave; return the messages that are whole now, in order.
-
-        Raises:
-            FrameViolation: The peer broke a rule. Messages before the violation are lost with it, as nothing after can be trusted; the
-                subscription's cursor has them sent again.
-        """
-        if self.close is not None:
+        """Take what one read gave; return the messages that are whole now, in order."""
+        if self.ending is not None:
             return []
 
-        if self._piece_bytes:
-            self._pieces.append(data)
-            self._piece_bytes += len(data)
-            if self._piece_bytes < self._needed_bytes:
+        if self._incomplete:
+            if len(self._incomplete) + len(data) < self._needed_bytes:
+                self._incomplete += data
                 return []
-            data = b"".join(self._pieces)
-        return self._cut(data)
+            data = b"".join((self._incomplete, data))
 
-    def _cut(self, data: bytes) -> list[Frame]:
-        """Slice whole frames out of `data`; keep the rest."""
         frames: list[Frame] = []
+        try:
+            position = self._cut(data, frames)
+        except _Violation as violation:
+            self._end(violation.code, violation.rule, is_violation=True)
+        else:
+            self._incomplete = bytearray(data[position:])
+        return frames
+
+    def _cut(self, data: bytes, frames: list[Frame]) -> int:
+        """Slice whole frames out of `data`; return where the first incomplete one begins."""
         add = frames.append
-        size, position, needed = len(data), 0, 2
-        while size - position >= 2:
+        size, position, needed = len(data), 0, _SHORT_HEADER_BYTES
+        room = self._room()
+        while size - position >= _SHORT_HEADER_BYTES:
             first, length = data[position], data[position + 1]
-            start = position + 2
+            start = position + _SHORT_HEADER_BYTES
             if length >= _LENGTH_16:
-                start = self._length_end(position, length)
+                start += _long_length_bytes(first, length)
                 if start > size:
                     needed = start - position
                     break
-                length = self._long_length(data, position, start)
-            if length + self._fragment_bytes > self._max_message_bytes:
-                raise FrameViolation(_TOO_BIG, f"a message of more than {self._max_message_bytes} bytes")
+                length = _long_length(data[position + _SHORT_HEADER_BYTES : start])
+            if length > room and not first & _CONTROL:
+                raise _Violation(_TOO_BIG, f"a message of more than {self._max_message_bytes} bytes")
+
             end = start + length
             if end > size:
                 needed = end - position
                 break
-            if first == _WHOLE_BINARY and self._fragments_are_binary is None:
+            if first == _WHOLE_BINARY and self._fragments is None:
                 add((True, data[start:end]))
-            elif first == _WHOLE_TEXT and self._fragments_are_binary is None:
+            elif first == _WHOLE_TEXT and self._fragments is None:
                 add((False, data[start:end]))
             else:
-                self._rare(first, data[start:end], frames)
+                self._take_rare(first, data[start:end], frames)
+                room = self._room()
             position = end
-            if self.close is not None:
-                break
-        self._keep(data, position, needed)
-        return frames
-
-    def _keep(self, data: bytes, position: int, needed: int) -> None:
-        rest = data[position:] if position < len(data) else b""
-        self._pieces = [rest] if rest else []
-        self._piece_bytes = len(rest)
+            if self.ending is not None:
+                return size
+        if needed > _SHORT_HEADER_BYTES:
+            self._check(data[position])
         self._needed_bytes = needed
+        return position
 
-    @staticmethod
-    def _length_end(position: int, length: int) -> int:
-        """Where the header of a frame with a long length ends."""
-        if length == _LENGTH_16:
-            return position + 4
-        if length == _LENGTH_64:
-            return position + 10
+    def _room(self) -> int:
+        """How long the next data frame may be."""
+        return self._max_message_bytes - len(self._fragments or b"")
 
-        raise FrameViolation(_PROTOCOL_ERROR, "a masked frame from a server")
+    def _check(self, first: int) -> None:
+        """Check what the first byte of a header says."""
+        opcode = first & 0x0F
+        if first & _RESERVED_BITS:
+            raise _Violation(_PROTOCOL_ERROR, "a reserved bit is set")
+        if opcode not in _OPCODES:
+            raise _Violation(_PROTOCOL_ERROR, f"the opcode {opcode} is reserved")
+        if opcode & _CONTROL and not first & _FIN:
+            raise _Violation(_PROTOCOL_ERROR, "a control frame is fragmented")
+        if not opcode & _CONTROL and (opcode == _CONTINUATION) == (self._fragments is None):
+            raise _Violation(_PROTOCOL_ERROR, "a fragment is out of place")
 
-    @staticmethod
-    def _long_length(data: bytes, position: int, start: int) -> int:
-        length = int.from_bytes(data[position + 2 : start], "big")
-        shortest = _LENGTH_16 if start - position == 4 else 2**16
-        if length < shortest or length >= 2**63:
-            raise FrameViolation(_PROTOCOL_ERROR, "a length that is not in its shortest form")
-
-        return length
-
-    def _rare(self, first: int, payload: bytes, frames: list[Frame]) -> None:
+    def _take_rare(self, first: int, payload: bytes, frames: list[Frame]) -> None:
         """Take a frame that is not a whole data message: a fragment or a control frame."""
-        opcode, is_last = first & 0x0F, bool(first & _FIN)
-        if first & 0x70:
-            raise FrameViolation(_PROTOCOL_ERROR, "a reserved bit is set")
+        self._check(first)
+        match first & 0x0F:
+            case 0x8:  # close
+                self._take_close(payload)
+            case 0x9:  # ping
+                self._ping = payload
+            case 0xA:  # pong: that it came is all it says
+                pass
+            case opcode:
+                self._take_fragment(opcode, payload, frames, is_last=bool(first & _FIN))
 
-        if opcode & 0x8:
-            self._control(opcode, is_last, payload)
+    def _take_fragment(self, opcode: int, payload: bytes, frames: list[Frame], *, is_last: bool) -> None:
+        if self._fragments is None:
+            self._fragments = bytearray()
+            self._fragments_are_binary = opcode == _BINARY
+        self._fragments += payload
+        if is_last:
+            frames.append((self._fragments_are_binary, bytes(self._fragments)))
+            self._fragments = None
+
+    def _take_close(self, payload: bytes) -> None:
+        if not payload:
+            self._end(NO_CODE, "", is_violation=False)
             return
 
-        if opcode not in (_CONTINUATION, _TEXT, _BINARY):
-            raise FrameViolation(_PROTOCOL_ERROR, f"the opcode {opcode} is reserved")
-        if (opcode == _CONTINUATION) == (self._fragments_are_binary is None):
-            raise FrameViolation(_PROTOCOL_ERROR, "a fragment out of place")
+        code = int.from_bytes(payload[:2], "big")
+        if len(payload) == 1 or code not in _CLOSE_CODES:
+            raise _Violation(_PROTOCOL_ERROR, "a close frame has no valid code")
 
-        if opcode != _CONTINUATION:
-            self._fragments_are_binary = opcode == _BINARY
-        self._fragments.append(payload)
-        self._fragment_bytes += len(payload)
-        if len(self._fragments) > _MOST_FRAGMENTS:
-            raise FrameViolation(_TOO_BIG, f"a message of more than {_MOST_FRAGMENTS} fragments")
-        if is_last:
-            frames.append((bool(self._fragments_are_binary), b"".join(self._fragments)))
-            self._fragments, self._fragment_bytes, self._fragments_are_binary = [], 0, None
+        try:
+            reason = payload[2:].decode()
+        except UnicodeDecodeError:
+            raise _Violation(_BAD_DATA, "a close reason is not UTF-8") from None
+        self._end(code, reason, is_violation=False)
 
-    def _control(self, opcode: int, is_last: bool, payload: bytes) -> None:
-        if not is_last or len(payload) > _LONGEST_CONTROL_BYTES:
-            raise FrameViolation(_PROTOCOL_ERROR, "a control frame that is fragmented or longer than 125 bytes")
-
-        match opcode:
-            case 0x9:  # ping
-                if len(self.pings) < _MOST_PINGS:
-                    self.pings.append(payload)
-            case 0xA:  # pong
-                pass
-            case 0x8:  # close
-                self.close = _read_close(payload)
-            case _:
-                raise FrameViolation(_PROTOCOL_ERROR, f"the opcode {opcode} is reserved")
+    def _end(self, code: int, reason: str, *, is_violation: bool) -> None:
+        self.ending = Ending(code=code, reason=reason, is_violation=is_violation)
+        self._incomplete = bytearray()
+        self._fragments = None
 
 
-def _read_close(payload: bytes) -> CloseFrame:
-    if not payload:
-        return CloseFrame(_NO_CODE, "")
-    if len(payload) == 1:
-        raise FrameViolation(_PROTOCOL_ERROR, "a close frame with half a code")
+def _long_length_bytes(first: int, length: int) -> int:
+    """Return how many bytes of length follow the short header."""
+    if length & _MASKED:
+        raise _Violation(_PROTOCOL_ERROR, "a frame from a server is masked")
+    if first & _CONTROL:
+        raise _Violation(_PROTOCOL_ERROR, f"a control frame has more than {_LONGEST_CONTROL_BYTES} bytes")
 
-    code = int.from_bytes(payload[:2], "big")
-    may_be_sent = 1000 <= code <= 1014 and code not in (1004, 1005, 1006)
-    if not (may_be_sent or 3000 <= code <= 4999):
-        raise FrameViolation(_PROTOCOL_ERROR, f"the close code {code} may not be sent")
+    return 2 if length == _LENGTH_16 else 8
 
-    try:
-        return CloseFrame(code, payload[2:].decode())
-    except UnicodeDecodeError as error:
-        raise FrameViolation(_BAD_DATA, "a close reason that is not UTF-8") from error
+
+def _long_length(encoded: bytes) -> int:
+    length = int.from_bytes(encoded, "big")
+    shortest = _LENGTH_16 if len(encoded) == 2 else 2**16
+    if length < shortest or length >= 2**63:
+        raise _Violation(_PROTOCOL_ERROR, "a length is not in its shortest form, or longer than 63 bits")
+
+    return length
 
 
 def encode_frames(messages: Iterable[Frame], *, is_client: bool = False) -> bytes:
@@ -240,7 +248,10 @@ def encode_pong(payload: bytes, *, is_client: bool = True) -> bytes:
 
 
 def encode_close(code: int, reason: str = "", *, is_client: bool = True) -> bytes:
-    """Return a close frame; a reason longer than a control frame holds is cut."""
+    """Return a close frame: without a code for `NO_CODE`; a reason longer than a control frame holds is cut."""
+    if code == NO_CODE:
+        return b"".join(_encode(_FIN | _CLOSE, b"", is_client=is_client))
+
     text = reason.encode()[: _LONGEST_CONTROL_BYTES - 2].decode("utf-8", "ignore").encode()
     return b"".join(_encode(_FIN | _CLOSE, code.to_bytes(2, "big") + text, is_client=is_client))
 
