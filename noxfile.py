@@ -1,4 +1,4 @@
-"""What CI runs, as sessions: `nox -s tests`, `nox -s lint types docs`, `nox -s lock`.
+"""What CI runs, as sessions: `nox -s tests`, `nox -s lint types docs`, `nox -s bench`, `nox -s lock`.
 
 Every environment is made from the exact, hashed files in requirements/; `nox -s lock` makes those from pyproject.toml.
 The package itself is tested as the wheel that users get, never from the checkout.
@@ -20,6 +20,7 @@ OLDEST_PYTHON = "3.11"
 
 LOCKS: dict[str, list[str]] = {
     "nox": ["--group", "nox"],
+    "bench": ["pyproject.toml", "--extra", "all", "--group", "bench"],
     "build": ["--group", "build"],
     "lint": ["--group", "lint"],
     "lock": ["--group", "lock"],
@@ -68,6 +69,15 @@ def docs(session: nox.Session) -> None:
     install(session, "docs")
     session.install("--no-deps", "--force-reinstall", str(wheel))
     session.run("sphinx-build", "-W", "--keep-going", "-b", "html", "docs", "docs/_build/html", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Compare speeds within one run; prints ratios and writes bench.json."""
+    wheel = build_wheel(session)
+    install(session, "bench")
+    session.install("--no-deps", "--force-reinstall", str(wheel))
+    session.run("python", "-m", "benchmarks", *session.posargs)
 
 
 @nox.session

@@ -77,12 +77,13 @@ class GuardedStream(trio.abc.Stream):
             self._on_end()
             return b""
 
-        data: bytes | bytearray = b""
         try:
             data = await self._stream.receive_some(max_bytes)
-        finally:
-            if not data:
-                self._on_end()
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            self._on_end()
+            raise
+        if not data:
+            self._on_end()
 
         self.last_inbound = trio.current_time()
         if self._is_opening:

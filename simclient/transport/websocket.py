@@ -98,7 +98,9 @@ class WebSocket:
         self._limits = limits
         self._opening = trio.CancelScope()
         self._opened = trio.Event()
-        self._stream = GuardedStream(stream, on_end=self._opening.cancel)
+        self._has_closed = trio.Event()
+        self._goodbye = trio.CancelScope()
+        self._stream = GuardedStream(stream, on_end=self._stop_waiting_for_the_peer)
         self._connection: trio_websocket.WebSocketConnection | None = None
         self._writer = FrameWriter(self._lost)
         self._inbound, self._messages = trio.open_memory_channel[str | bytes](limits.unread_messages)
@@ -164,6 +166,7 @@ class WebSocket:
             with trio.move_on_after(self._limits.close_seconds):
                 await self._say_goodbye(code, reason)
         finally:
+            self._has_closed.set()
             self._end("it was closed by this side", code, reason)
             await trio.aclose_forcefully(self._stream)
 
@@ -174,7 +177,13 @@ class WebSocket:
             return
 
         if self._connection is not None:
-            await self._connection.aclose(code, reason)
+            with self._goodbye:
+                await self._connection.aclose(code, reason)
+
+    def _stop_waiting_for_the_peer(self) -> None:
+        """The stream has ended: the answer to our handshake or to our close frame will not come."""
+        self._opening.cancel()
+        self._goodbye.cancel()
 
     async def wait_until_open(self, deadline: float) -> None:
         """Wait for the end of the opening handshake; `open_websocket` calls it.
@@ -203,6 +212,8 @@ class WebSocket:
                     if self._connection is not None:
                         nursery.start_soon(self._writer.run, name="WebSocket writer")
                         await self._read(self._connection)
+                        if self._is_closing:
+                            await self._has_closed.wait()  # the library's reader still has to see the peer's close frame
                     nursery.cancel_scope.cancel()
             except* _FAILURES as failures:
                 self._end(f"it broke ({failures.exceptions[0]})", _ABNORMAL_CLOSURE, "")

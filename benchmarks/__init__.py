@@ -1,0 +1,1 @@
+"""What `nox -s bench` runs: comparisons within one process and one run, printed as ratios."""
