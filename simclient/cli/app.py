@@ -44,7 +44,7 @@ app.command(bundle)
 
 def run_command(tokens: Sequence[str]) -> int:
     """Run one command; print what went wrong as one line, and return the exit code."""
-    from .terminal import print_error
+    from .terminal import drop_standard_output, print_error
 
     try:
         code: object = app(tokens)
@@ -57,6 +57,10 @@ def run_command(tokens: Sequence[str]) -> int:
         return 2 if isinstance(error, InputError) else 1
     except KeyboardInterrupt:
         return _CANCELLED
+    except OSError as error:  # what the library reads and writes is wrapped: this is the standard output
+        drop_standard_output()
+        print_error(f"cannot write the results: {error.strerror or error}")
+        return 1
 
     return code if isinstance(code, int) else 0  # help and version return nothing
 

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["clean", "error_console", "print_error", "result_console"]
+__all__ = ["clean", "drop_standard_output", "error_console", "print_error", "result_console"]
 
 _PIPE_COLUMNS = 200
 """Without a terminal, lines are for programs: wide enough for whole addresses."""
@@ -45,6 +45,11 @@ def print_error(message: str) -> None:
     except BrokenPipeError:
         # Nobody reads the errors; the exit code is what is left. Python would complain again at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+
+
+def drop_standard_output() -> None:
+    """Give up an output that cannot be written, so that Python does not try again at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _console(stream: IO[str]) -> Console:

@@ -14,9 +14,11 @@ from typing import final
 
 import trio
 
+from ..errors import RemoteError
 from ..session.inbox import Event
 from ..session.managed import BacktestSession, open_backtest_session
 from ..session.tasks import open_tasks
+from ..wire.failures import BacktestFailure, describe_failure
 from ..wire.notifications import AccountDiff, ExecutedTransaction, TransactionLogs
 from ..wire.responses import Completed, ErrorEvent, ReadyForContinue, SlotNotification, Status, UnknownResponse
 from .event_file import EventFile, OutputError, check_output
@@ -29,6 +31,8 @@ __all__ = ["run_backtest"]
 
 _REPORT_SECONDS = 0.25
 """How often the observer hears, and how long a line may wait in memory."""
+_FRUITLESS_ADVANCES = 3
+"""Advances in a row that gave an error and no slot, after which more of them are taken to be of no use."""
 _CLOSING_SECONDS = 5.0
 """For the last lines: an output that takes nothing for so long is given up."""
 _REMEMBERED_TRANSACTIONS = 262_144
@@ -44,6 +48,7 @@ async def run_backtest(config: RunConfig, *, observer: RunObserver | None = None
 
     Raises:
         InputError: The output cannot be written, or the server needs a key and there is none; nothing was sent.
+        RemoteError: The server only answers with errors, and executes nothing.
         OutputError: Writing failed on the way; the session was closed.
         SimClientError: The run failed; everything received before is in the output.
     Cancellation: the session is closed and the output ends with a summary, within 10 s.
@@ -73,6 +78,8 @@ class _Run:
         self._session: BacktestSession | None = None
         self._started: StartedRun | None = None
         self._completed: Completed | None = None
+        self._failure_since_slot: BacktestFailure | None = None
+        self._fruitless_advances = 0
         self._pnl = ProfitAndLoss()
         self._tally = _Tally()
         self._transactions = _Remembered(_REMEMBERED_TRANSACTIONS)
@@ -98,6 +105,7 @@ class _Run:
             tasks.start_soon(self._report_regularly, name="run: progress and output")
             async for event in session:
                 if isinstance(event, ReadyForContinue):
+                    self._check_progress()
                     await session.advance(self._next_slots())
                 else:
                     self._take(event)
@@ -157,6 +165,21 @@ class _Run:
             if self._file is not None:
                 await self._file.flush()
 
+    def _check_progress(self) -> None:
+        """Refuse to advance for ever on a server that only answers with errors.
+
+        Raises:
+            RemoteError: Nothing but errors came of the last advances.
+        """
+        failure, self._failure_since_slot = self._failure_since_slot, None
+        self._fruitless_advances = 0 if failure is None else self._fruitless_advances + 1
+        if failure is not None and self._fruitless_advances >= _FRUITLESS_ADVANCES:
+            raise RemoteError(
+                f"the server reports an error and executes no slot, {_FRUITLESS_ADVANCES} times in a row:"
+                f" {describe_failure(failure)}",
+                payload=failure,
+            )
+
     def _next_slots(self) -> int:
         """Return how many slots to ask for: as configured, but not past the range."""
         last = self._tally.last_slot
@@ -179,10 +202,13 @@ class _Run:
             case SlotNotification(slot=slot):
                 self._tally.slots += 1
                 self._tally.last_slot = slot
+                self._failure_since_slot = None
             case Completed():
                 self._completed = event
             case Status() | ErrorEvent() | UnknownResponse():
-                self._tally.errors += isinstance(event, ErrorEvent)
+                if isinstance(event, ErrorEvent):
+                    self._tally.errors += 1
+                    self._failure_since_slot = event.failure
                 self._observer.noticed(event)
             case _:
                 self._tally.others += 1

@@ -163,3 +163,19 @@ def test_without_the_extra_one_line_names_it(tmp_path: Path) -> None:
 
     assert tried.returncode == 1
     assert tried.stderr == 'simclient: the command line needs cyclopts: pip install "simclient[cli]"\n'
+
+
+def test_results_on_a_full_disk_are_one_line(payments: Path) -> None:
+    """As in `simclient bundle info FILE > /dev/full`."""
+    with open("/dev/full", "w") as full:
+        tried = subprocess.run(
+            [*SIMCLIENT, "bundle", "info", str(payments)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=HANG_SECONDS,
+            check=False,
+        )
+
+    assert tried.returncode == 1
+    assert tried.stderr == "simclient: cannot write the results: No space left on device\n"

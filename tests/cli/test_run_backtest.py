@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from simclient.errors import InputError
+from simclient.errors import InputError, RemoteError
 from simclient.local import open_local_simulator
 from simclient.research.run import run_backtest
 from simclient.research.values import RunConfig, RunCounts, RunResult, RunStatus, SilentObserver, StartedRun
@@ -90,6 +90,14 @@ async def test_an_observer_that_fails_ends_the_run_with_its_own_error(tmp_path: 
                 await run_backtest(config(simulator.url, 2_000), observer=listener)
 
     assert [(result.status, result.reason) for result in listener.results] == [(RunStatus.FAILED, "no more paper")]
+
+
+async def test_a_server_that_only_answers_with_errors_is_given_up(tmp_path: Path) -> None:
+    """Its last error is the failure; the run does not ask for ever."""
+    with trio.fail_after(HANG_SECONDS):
+        async with open_local_simulator([write_payments(tmp_path / "x.bundle", slots=3, garbage=True)]) as simulator:
+            with pytest.raises(RemoteError, match="executes no slot, 3 times in a row"):
+                await run_backtest(config(simulator.url, 3))
 
 
 def test_a_reversed_range_is_refused_before_anything() -> None:
