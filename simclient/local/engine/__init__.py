@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from .process import Engine, open_engine
-from .values import Published, SlotResult
+from .values import Published, SlotResult, TransactionRefused
 
-__all__ = ["Engine", "Published", "SlotResult", "open_engine"]
+__all__ = ["Engine", "Published", "SlotResult", "TransactionRefused", "open_engine"]

@@ -7,7 +7,27 @@ from base64 import b64encode
 from solders.account import Account
 from solders.pubkey import Pubkey
 
-__all__ = ["TOKEN_PROGRAMS", "TokenAccount", "decimals_of", "is_absent", "token_account", "ui_account", "ui_amount"]
+from ...errors import InputError
+from ...wire.addresses import address_of
+from .messages import ModifiedAccount
+
+__all__ = [
+    "ABSENT",
+    "TOKEN_PROGRAMS",
+    "TokenAccount",
+    "decimals_of",
+    "is_absent",
+    "read_modified",
+    "token_account",
+    "ui_account",
+    "ui_amount",
+]
+
+ABSENT = Account(0, b"", Pubkey.default(), False)
+"""What an account is set to that is not to exist."""
+_MOST_DATA_BYTES = 10 * 2**20
+"""Of one account (`MAX_PERMITTED_DATA_LENGTH`, solana-system-interface)."""
+_U64_MAX = 2**64 - 1
 
 TOKEN_PROGRAMS = frozenset(
     Pubkey.from_string(address)
@@ -30,6 +50,24 @@ TokenAccount = tuple[Pubkey, Pubkey, int]
 def is_absent(account: Account | None) -> bool:
     """An account without lamports does not exist for the chain."""
     return account is None or account.lamports == 0
+
+
+def read_modified(account: ModifiedAccount) -> tuple[Pubkey, Account]:
+    """Return the address and the account that a modification means; without lamports that is none.
+
+    Raises:
+        InputError: It does not describe an account.
+    """
+    address = Pubkey.from_string(address_of(account.address))
+    owner = Pubkey.from_string(address_of(account.owner))
+    if not 0 <= account.lamports <= _U64_MAX:
+        raise InputError(
+            f"the account {address} cannot have {account.lamports} lamports: not an unsigned 64-bit number"
+        )
+    if len(account.data) > _MOST_DATA_BYTES:
+        raise InputError(f"the account {address} is longer than the chain allows: {_MOST_DATA_BYTES} bytes")
+
+    return address, Account(account.lamports, account.data, owner, account.executable) if account.lamports else ABSENT
 
 
 def ui_account(account: Account | None) -> dict[str, object] | None:

@@ -5,6 +5,8 @@ A message is four bytes of length (little-endian) and a msgpack map. Every reque
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from .values import Kind
@@ -70,7 +72,8 @@ class Loaded(msgspec.Struct, frozen=True, tag="loaded"):
     """The state at the start slot is there."""
 
     id: int
-    has_slots: bool
+    next_slot: int | None
+    """None where the range has no slot."""
 
 
 class Note(msgspec.Struct, frozen=True, array_like=True):
@@ -90,7 +93,8 @@ class Executed(msgspec.Struct, frozen=True, tag="executed"):
     published: list[Note]
     summary: tuple[int, int, int, int, int]
     """Correct, incorrect, not executed, other balances, other logs."""
-    is_last: bool
+    next_slot: int | None
+    """None where the range has no further slot."""
 
 
 class Answered(msgspec.Struct, frozen=True, tag="answered"):
@@ -101,10 +105,13 @@ class Answered(msgspec.Struct, frozen=True, tag="answered"):
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed"):
-    """The request cannot be carried out; the engine goes on."""
+    """The request cannot be carried out; nothing has changed, except where the bundle cannot be read further."""
 
     id: int
+    reason: Literal["input", "transaction", "bundle"]
     message: str
+    index: int = 0
+    """Of the transaction that is none."""
 
 
 Request = Load | Execute | Rpc

@@ -16,7 +16,7 @@ from typing import TypeVar, final
 import msgspec
 import trio
 
-from ...errors import ConnectionLost, InputError
+from ...errors import BundleError, ConnectionLost, InputError
 from ...transport.companion import running_beside
 from ...wire.accounts import AccountData
 from ...wire.summary import SessionSummary
@@ -36,7 +36,7 @@ from .messages import (
     Rpc,
     frame,
 )
-from .values import Published, SlotResult
+from .values import Published, SlotResult, TransactionRefused
 
 __all__ = ["Engine", "open_engine"]
 
@@ -45,6 +45,8 @@ _AnswerT = TypeVar("_AnswerT", Loaded, Executed, Answered)
 _READ_BYTES = 256 * 2**10
 _UNWRITTEN_REQUESTS = 64
 """Requests waiting for the pipe; more callers wait their turn."""
+_BURIAL_SECONDS = 5.0
+"""A killed process ends at once, unless the kernel holds it in a read of a disk that does not answer."""
 
 
 @asynccontextmanager
@@ -53,6 +55,8 @@ async def open_engine(
 ) -> AsyncGenerator[Engine]:
     """Start an engine process for one session; it is gone when the block is left.
 
+    It does not look for modules in the working directory (`-P`): a `trio.py` of the user's is not ours to run.
+
     Args:
         bundle: The file to replay.
         start_slot: The first slot; earlier slots of the bundle are executed in silence first.
@@ -60,11 +64,11 @@ async def open_engine(
         extra_compute_units: Added to each limit that a transaction sets; signatures are then not verified.
 
     Raises:
-        BundleError, InputError: The bundle cannot be read.
+        BundleError: The bundle cannot be read.
         ConnectionLost: The process died.
     """
     process = await trio.lowlevel.open_process(
-        [sys.executable, "-m", "simclient.local.engine"], stdin=PIPE, stdout=PIPE
+        [sys.executable, "-P", "-m", "simclient.local.engine"], stdin=PIPE, stdout=PIPE
     )
     engine = Engine(process)
     try:
@@ -76,9 +80,9 @@ async def open_engine(
             yield engine
     finally:
         process.kill()
-        with trio.CancelScope(shield=True):  # a killed process ends at once
-            await process.wait()
+        with trio.move_on_after(_BURIAL_SECONDS, shield=True):
             await engine.aclose()
+            await process.wait()
 
 
 @final
@@ -95,8 +99,8 @@ class Engine:
         self._pending: dict[int, _Pending] = {}
         self._number = 0
         self._death: str | None = None
-        self.has_slots = False
-        """Whether the range has a slot at all."""
+        self.next_slot: int | None = None
+        """The next slot of the range that exists; None where there is none."""
 
     async def execute_slot(
         self, *, transactions: Sequence[bytes] = (), modifications: Mapping[str, AccountData] | None = None
@@ -104,7 +108,9 @@ class Engine:
         """Execute the next slot of the range, after the modifications and the transactions.
 
         Raises:
-            InputError: There is no further slot, or a transaction is not one.
+            TransactionRefused: A transaction is not one.
+            BundleError: The bundle cannot be read further; there is no going on.
+            InputError: There is no further slot, or an account cannot be set; nothing has changed.
             ConnectionLost: The process died.
         """
         modified = [
@@ -112,6 +118,7 @@ class Engine:
             for address, account in (modifications or {}).items()
         ]
         answer = await self._call(lambda number: Execute(number, list(transactions), modified), Executed)
+        self.next_slot = answer.next_slot
         correct, incorrect, errors, balances, logs = answer.summary
         return SlotResult(
             slot=answer.slot,
@@ -123,7 +130,7 @@ class Engine:
                 balance_diff=balances,
                 log_diff=logs,
             ),
-            is_last=answer.is_last,
+            next_slot=answer.next_slot,
         )
 
     async def rpc(self, body: bytes) -> bytes:
@@ -139,7 +146,7 @@ class Engine:
         answer = await self._call(
             lambda number: Load(number, str(bundle), start_slot, end_slot, extra_compute_units), Loaded
         )
-        self.has_slots = answer.has_slots
+        self.next_slot = answer.next_slot
 
     async def write_requests(self) -> None:
         """Write requests in order; a task."""
@@ -183,7 +190,7 @@ class Engine:
             self._pending.pop(number, None)
         self._check_alive(pending)
         if isinstance(pending.answer, Failed):
-            raise InputError(pending.answer.message)
+            raise _refusal(pending.answer)
 
         assert isinstance(pending.answer, kind)
         return pending.answer
@@ -215,6 +222,16 @@ class _Pending:
     def __init__(self) -> None:
         self.done = trio.Event()
         self.answer: Answer | None = None
+
+
+def _refusal(failed: Failed) -> InputError:
+    match failed.reason:
+        case "bundle":
+            return BundleError(failed.message)
+        case "transaction":
+            return TransactionRefused(failed.message, index=failed.index)
+        case "input":
+            return InputError(failed.message)
 
 
 def _published(note: Note) -> Published:

@@ -6,13 +6,12 @@ from base64 import b64encode
 from collections.abc import Iterator, Sequence
 
 import msgspec
-from solders.message import MessageV0
 from solders.transaction_metadata import TransactionMetadata
 
 from .accounts import TokenAccount, ui_account, ui_amount
 from .messages import Note
 from .svm import Execution, Machine
-from .transactions import instruction_json, transaction_json
+from .transactions import instruction_json, transaction_json, version_of
 
 __all__ = ["notes_of", "return_data_json", "transaction_result"]
 
@@ -50,7 +49,7 @@ def transaction_result(machine: Machine, execution: Execution, tx_index: int) ->
         "slot": machine.slot,
         "blockTime": machine.block_time,
         "transactionIndex": tx_index,
-        "version": 0 if isinstance(execution.transaction.message, MessageV0) else "legacy",
+        "version": version_of(execution.transaction),
         "transaction": transaction_json(execution.transaction),
         "meta": {
             "err": error,

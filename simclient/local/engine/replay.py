@@ -10,11 +10,14 @@ from typing import final
 from solders.signature import Signature
 from solders.transaction import VersionedTransaction
 
-from ...errors import InputError
-from ..bundle import BundleReader, BundleSlot, RecordedOutcome, open_bundle
+from ...errors import BundleError, InputError
+from ..bundle import BundleReader, BundleSlot, BundleTransaction, open_bundle
+from ..bundle import RecordedOutcome as Outcome
 from .messages import Executed, ModifiedAccount, Note
 from .render import notes_of
 from .svm import Execution, Machine
+from .transactions import read_transaction
+from .values import TransactionRefused
 
 __all__ = ["Replay"]
 
@@ -46,9 +49,14 @@ class Replay:
         self._skip_to(start_slot)
 
     @property
+    def next_slot(self) -> int | None:
+        """The next slot of the range that exists; None where there is none."""
+        return None if self._next is None or self._next.slot > self._end_slot else self._next.slot
+
+    @property
     def has_slots(self) -> bool:
         """Whether the range has a further slot."""
-        return self._next is not None and self._next.slot <= self._end_slot
+        return self.next_slot is not None
 
     def send(self, transaction: VersionedTransaction) -> None:
         """Let a transaction go into the next block, before the recorded ones."""
@@ -60,22 +68,24 @@ class Replay:
         """Execute the next block of the range, after the modifications and the user's transactions.
 
         Raises:
-            InputError: There is no further block, or a user's transaction is not one.
+            InputError: There is no further block, or an account cannot be set; nothing has changed.
+            TransactionRefused: A user's transaction is not one; nothing has changed.
+            BundleError: The bundle cannot be read further.
         """
         block = self._next
         if block is None or block.slot > self._end_slot:
             raise InputError("the range has no further slot")
 
-        mine = [*self._waiting, *map(_parse, transactions)]
+        mine = [_parse(wire, index) for index, wire in enumerate(transactions)]
+        theirs = _recorded(block)
+        self.machine.modify(modifications)
+        executed: list[tuple[VersionedTransaction, Outcome | None]] = [(t, None) for t in (*self._waiting, *mine)]
+        executed += theirs
         self._waiting = []
-        for account in modifications:
-            self.machine.modify(account)
         self._begin(block)
-        theirs = [VersionedTransaction.from_bytes(transaction.wire) for transaction in block.transactions]
-        recorded: list[RecordedOutcome | None] = [None] * len(mine) + [t.recorded for t in block.transactions]
         tally = _Tally()
         notes: list[Note] = []
-        for index, (transaction, outcome) in enumerate(zip([*mine, *theirs], recorded, strict=True)):
+        for index, (transaction, outcome) in enumerate(executed):
             execution = self.machine.execute(transaction)
             tally.add(execution, outcome)
             for note, is_transaction in notes_of(self.machine, execution, index):
@@ -84,14 +94,14 @@ class Replay:
                     self._remember(transaction.signatures[0], note.result)
         self._next = next(self._blocks, None)
         return Executed(
-            id=request_id, slot=block.slot, published=notes, summary=tally.counts(), is_last=not self.has_slots
+            id=request_id, slot=block.slot, published=notes, summary=tally.counts(), next_slot=self.next_slot
         )
 
     def _skip_to(self, start_slot: int) -> None:
         while self._next is not None and self._next.slot < start_slot:
             self._begin(self._next)
-            for transaction in self._next.transactions:
-                self.machine.execute(VersionedTransaction.from_bytes(transaction.wire))
+            for transaction, _ in _recorded(self._next):
+                self.machine.execute(transaction)
             self._next = next(self._blocks, None)
 
     def _begin(self, block: BundleSlot) -> None:
@@ -105,11 +115,22 @@ class Replay:
             self.transactions.popitem(last=False)
 
 
-def _parse(wire: bytes) -> VersionedTransaction:
+def _parse(wire: bytes, index: int) -> VersionedTransaction:
     try:
-        return VersionedTransaction.from_bytes(wire)
-    except ValueError as error:
-        raise InputError(f"not a transaction: {error}") from error
+        return read_transaction(wire)
+    except InputError as error:
+        raise TransactionRefused(str(error), index=index) from error
+
+
+def _recorded(block: BundleSlot) -> list[tuple[VersionedTransaction, Outcome | None]]:
+    return [(_read(transaction, block.slot), transaction.recorded) for transaction in block.transactions]
+
+
+def _read(transaction: BundleTransaction, slot: int) -> VersionedTransaction:
+    try:
+        return read_transaction(transaction.wire)
+    except InputError as error:
+        raise BundleError(f"a recorded transaction of slot {slot} cannot be executed: {error}") from error
 
 
 class _Tally:
@@ -118,7 +139,7 @@ class _Tally:
     def __init__(self) -> None:
         self._correct = self._incorrect = self._not_executed = self._balances = self._logs = 0
 
-    def add(self, execution: Execution, recorded: RecordedOutcome | None) -> None:
+    def add(self, execution: Execution, recorded: Outcome | None) -> None:
         """Count one transaction."""
         if not execution.was_executed:
             self._not_executed += 1

@@ -14,19 +14,20 @@ from typing import cast, final
 import msgspec
 import zstandard
 from solders.account import Account
-from solders.hash import Hash
-from solders.message import Message, MessageV0
+from solders.message import from_bytes_versioned
 from solders.pubkey import Pubkey
 from solders.signature import Signature
 from solders.transaction import VersionedTransaction
 from solders.transaction_metadata import FailedTransactionMetadata
 
+from ...errors import InputError
 from ...wire.addresses import decode_base58, encode_base58, is_address
 from .accounts import decimals_of, token_account, ui_account, ui_amount
 from .messages import ModifiedAccount
 from .render import return_data_json
 from .replay import Replay
-from .svm import error_of
+from .svm import SLOTS_PER_EPOCH, error_of
+from .transactions import read_transaction, rebuilt
 
 __all__ = ["RpcServer"]
 
@@ -38,7 +39,6 @@ _PREFLIGHT_FAILURE = -32002
 _BLOCK_NOT_AVAILABLE = -32004
 _MOST_ACCOUNTS = 100
 """Of one getMultipleAccounts, as Solana allows."""
-_SLOTS_PER_EPOCH = 432_000
 _BLOCKHASH_LIFE_BLOCKS = 150
 _VERSION = "4.1.0"
 """The Agave release that this LiteSVM is made from."""
@@ -50,15 +50,9 @@ _GENESIS_HASH = "5eykt4UsFv8P8NJdTREpY1vzqKqZKvdpKuc147dw2N9d"
 class _Refused(Exception):  # it becomes an error object
     def __init__(self, code: int, message: str, data: object = None) -> None:
         super().__init__(message)
-        self.error: Json = (
-            {"code": code, "message": message}
-            if data is None
-            else {
-                "code": code,
-                "message": message,
-                "data": data,
-            }
-        )
+        self.error: Json = {"code": code, "message": message}
+        if data is not None:
+            self.error["data"] = data
 
 
 @final
@@ -103,18 +97,17 @@ class RpcServer:
         return msgspec.json.encode(self._one(request))
 
     def _one(self, request: object) -> Json:
-        match request:
-            case {"method": str(name)}:
-                request_id = request.get("id")
-            case _:
-                return _error(None, {"code": _INVALID_REQUEST, "message": "Invalid request"})
+        fields = cast("Json", request) if isinstance(request, dict) else {}
+        name, request_id = fields.get("method"), fields.get("id")
+        if not isinstance(name, str):
+            return _error(request_id, {"code": _INVALID_REQUEST, "message": "Invalid request"})
 
         method = self._methods.get(name)
         if method is None:
             return _error(request_id, {"code": _METHOD_NOT_FOUND, "message": f"Method not found: {name}"})
 
         try:
-            return {"jsonrpc": "2.0", "result": method(_Params(request.get("params"))), "id": request_id}
+            return {"jsonrpc": "2.0", "result": method(_Params(fields.get("params"))), "id": request_id}
         except _Refused as refused:
             return _error(request_id, refused.error)
 
@@ -160,8 +153,11 @@ class RpcServer:
             raise _Refused(_INVALID_PARAMS, "Invalid params: modifyAccounts takes a map of address to account")
 
         modified = [_modified(address, account) for address, account in cast("dict[str, object]", accounts).items()]
-        for account in modified:
-            self._machine.modify(account)
+        try:
+            self._machine.modify(modified)
+        except InputError as error:
+            raise _Refused(_INVALID_PARAMS, f"Invalid params: {error}") from error
+
         return len(modified)
 
     # Blocks and time
@@ -190,9 +186,9 @@ class RpcServer:
         return {
             "absoluteSlot": slot,
             "blockHeight": self._machine.block_height,
-            "epoch": slot // _SLOTS_PER_EPOCH,
-            "slotIndex": slot % _SLOTS_PER_EPOCH,
-            "slotsInEpoch": _SLOTS_PER_EPOCH,
+            "epoch": slot // SLOTS_PER_EPOCH,
+            "slotIndex": slot % SLOTS_PER_EPOCH,
+            "slotsInEpoch": SLOTS_PER_EPOCH,
             "transactionCount": len(self._replay.transactions),
         }
 
@@ -214,7 +210,7 @@ class RpcServer:
     def _get_fee_for_message(self, params: _Params) -> Json:
         wire = _decode(params.text(0), "base64")
         try:
-            message = MessageV0.from_bytes(wire[1:]) if wire and wire[0] & 0x80 else Message.from_bytes(wire)
+            message = from_bytes_versioned(wire)
         except ValueError as error:
             raise _Refused(_INVALID_PARAMS, f"Invalid param: {error}") from error
 
@@ -224,9 +220,7 @@ class RpcServer:
         options = params.options(1)
         transaction = _transaction(params.text(0), options)
         if options.get("replaceRecentBlockhash"):
-            transaction = VersionedTransaction.populate(
-                _with_blockhash(transaction.message, self._machine.blockhash), transaction.signatures
-            )
+            transaction = rebuilt(transaction, blockhash=self._machine.blockhash)
         verifies = self._machine.svm.get_sigverify()
         if not options.get("sigVerify"):
             self._machine.svm = self._machine.svm.with_sigverify(False)
@@ -240,8 +234,7 @@ class RpcServer:
         result = self._machine.simulate(transaction)
         failed = isinstance(result, FailedTransactionMetadata)
         meta = result.meta()
-        accounts = options.get("accounts")
-        addresses = accounts.get("addresses", []) if isinstance(accounts, dict) else []
+        addresses = _addresses_of(options.get("accounts"))
         after: dict[Pubkey, Account] = (
             {}
             if isinstance(result, FailedTransactionMetadata)
@@ -256,11 +249,10 @@ class RpcServer:
             **return_data_json(meta),
         }
         if addresses and not failed:
-            value["accounts"] = [self._after(address, after) for address in cast("list[object]", addresses)]
+            value["accounts"] = [self._after(address, after) for address in addresses]
         return value
 
-    def _after(self, address: object, after: dict[Pubkey, Account]) -> Json | None:
-        key = _address(address)
+    def _after(self, key: Pubkey, after: dict[Pubkey, Account]) -> Json | None:
         return ui_account(after.get(key) or self._machine.get_account(key))
 
     def _send_transaction(self, params: _Params) -> str:
@@ -325,11 +317,7 @@ class _Params:
 
     def addresses(self, index: int) -> list[Pubkey]:
         """Return a list of addresses."""
-        value = self.at(index)
-        if not isinstance(value, list) or len(value) > _MOST_ACCOUNTS:
-            raise _Refused(_INVALID_PARAMS, f"Invalid params: expected a list of at most {_MOST_ACCOUNTS} addresses")
-
-        return [_address(one) for one in cast("list[object]", value)]
+        return _addresses(self.at(index))
 
     def options(self, index: int) -> Json:
         """Return the configuration; empty where absent or null."""
@@ -349,6 +337,18 @@ def _address(value: object) -> Pubkey:
         raise _Refused(_INVALID_PARAMS, f"Invalid param: {str(value)[:60]!r} is not an address")
 
     return Pubkey.from_string(value)
+
+
+def _addresses(value: object) -> list[Pubkey]:
+    if not isinstance(value, list) or len(value) > _MOST_ACCOUNTS:
+        raise _Refused(_INVALID_PARAMS, f"Invalid params: expected a list of at most {_MOST_ACCOUNTS} addresses")
+
+    return [_address(one) for one in cast("list[object]", value)]
+
+
+def _addresses_of(accounts: object) -> list[Pubkey]:
+    """Return the addresses that a simulation is to give back."""
+    return _addresses(accounts.get("addresses", [])) if isinstance(accounts, dict) else []
 
 
 def _account_json(account: Account | None, options: Json) -> Json | None:
@@ -406,34 +406,16 @@ def _decode(text: str, encoding: object) -> bytes:
 def _transaction(text: str, options: Json) -> VersionedTransaction:
     wire = _decode(text, options.get("encoding", "base58"))
     try:
-        return VersionedTransaction.from_bytes(wire)
-    except ValueError as error:
+        return read_transaction(wire)
+    except InputError as error:
         raise _Refused(_INVALID_PARAMS, f"failed to deserialize the transaction: {error}") from error
 
 
-def _with_blockhash(message: Message | MessageV0, blockhash: Hash) -> Message | MessageV0:
-    header = message.header
-    if isinstance(message, MessageV0):
-        return MessageV0(header, message.account_keys, blockhash, message.instructions, message.address_table_lookups)
-
-    return Message.new_with_compiled_instructions(
-        header.num_required_signatures,
-        header.num_readonly_signed_accounts,
-        header.num_readonly_unsigned_accounts,
-        message.account_keys,
-        blockhash,
-        message.instructions,
-    )
-
-
 def _modified(address: str, account: object) -> ModifiedAccount:
-    match account:
-        case {"lamports": int(lamports), "owner": str(owner), "data": data}:
-            pass
-        case _:
-            raise _Refused(
-                _INVALID_PARAMS, f"Invalid params: the account {address[:60]!r} needs lamports, owner and data"
-            )
+    fields = cast("Json", account) if isinstance(account, dict) else {}
+    lamports, owner, data = fields.get("lamports"), fields.get("owner"), fields.get("data")
+    if type(lamports) is not int or not isinstance(owner, str):
+        raise _Refused(_INVALID_PARAMS, f"Invalid params: the account {address[:60]!r} needs lamports, owner and data")
 
     match data:
         case {"data": str(text)} | [str(text), "base64"]:
@@ -441,6 +423,4 @@ def _modified(address: str, account: object) -> ModifiedAccount:
         case _:
             raise _Refused(_INVALID_PARAMS, f"Invalid params: the data of {address[:60]!r} is not base64")
 
-    _address(address)
-    _address(owner)
-    return ModifiedAccount(address, lamports, owner, decoded, account.get("executable") is True)
+    return ModifiedAccount(address, lamports, owner, decoded, fields.get("executable") is True)

@@ -8,6 +8,7 @@ are never checked, since the bundle does not hold the 150 blocks before its firs
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from typing import final
 
 import attrs
@@ -20,15 +21,18 @@ from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 from solders.transaction_metadata import FailedTransactionMetadata, SimulatedTransactionInfo, TransactionMetadata
 
+from ...errors import BundleError, InputError
 from ..bundle import BundleAccount, BundleSlot, Signatures
-from .accounts import TokenAccount, decimals_of, is_absent, token_account
+from .accounts import ABSENT, TokenAccount, decimals_of, is_absent, read_modified, token_account
 from .messages import ModifiedAccount
 from .transactions import Keys, keys_of, raise_compute_limit
 
-__all__ = ["AccountChange", "Execution", "Machine"]
+__all__ = ["SLOTS_PER_EPOCH", "AccountChange", "Execution", "Machine", "error_of"]
 
-_SLOTS_PER_EPOCH = 432_000
+SLOTS_PER_EPOCH = 432_000
 """Since the end of the warm-up on mainnet (`DEFAULT_SLOTS_PER_EPOCH`, solana-epoch-schedule)."""
+_SLOT_MILLISECONDS = 400
+"""What a slot takes by design (`DEFAULT_MS_PER_SLOT`, solana-clock)."""
 _SLOT_HASHES = 512
 """Kept by the sysvar (`MAX_ENTRIES`, solana-slot-hashes)."""
 _UPGRADEABLE_LOADER = Pubkey.from_string("BPFLoaderUpgradeab1e11111111111111111111111")
@@ -55,7 +59,7 @@ class Execution:
     error: object
     """Solana's JSON form of the error; None for a success."""
     was_executed: bool
-    """Whether the transaction got as far as its instructions; else nothing was charged and nothing written."""
+    """Whether its payer was charged; else the transaction did not get as far as its instructions, and wrote nothing."""
     changes: tuple[AccountChange, ...]
     pre_balances: tuple[int, ...]
     post_balances: tuple[int, ...]
@@ -77,32 +81,50 @@ class Machine:
         self.slot = 0
         self.block_height = 0
         self.block_time = 0
+        self._epoch = -1
+        self._epoch_start = 0
         self.blockhash = Hash.default()
 
     def load(self, account: BundleAccount) -> None:
-        """Put an account there before the first slot."""
-        self.set_account(
-            Pubkey.from_bytes(account.address),
-            Account(account.lamports, account.data, Pubkey.from_bytes(account.owner), account.executable),
-        )
+        """Put an account there before the first slot.
 
-    def modify(self, account: ModifiedAccount) -> None:
-        """Set an account between blocks; zero lamports delete it. New program data takes effect at once."""
-        address = Pubkey.from_string(account.address)
-        owner = Pubkey.from_string(account.owner)
-        data = account.data if account.lamports else b""
-        self.set_account(address, Account(account.lamports, data, owner, account.executable))
+        Raises:
+            BundleError: The machine cannot have it, such as a program that does not load.
+        """
+        address = Pubkey.from_bytes(account.address)
+        try:
+            self.set_account(
+                address, Account(account.lamports, account.data, Pubkey.from_bytes(account.owner), account.executable)
+            )
+        except Exception as error:  # LiteSVM's own error has no class that can be imported
+            raise BundleError(f"the account {address} of the bundle cannot be set: {error}") from error
+
+    def modify(self, accounts: Sequence[ModifiedAccount]) -> None:
+        """Set accounts between blocks, all of them or none; zero lamports delete one.
+
+        Raises:
+            InputError: One cannot be set, such as a program that does not load; nothing has changed.
+        """
+        replaced: list[tuple[Pubkey, Account]] = []
+        for address, account in [read_modified(account) for account in accounts]:
+            replaced.append((address, self.get_account(address) or ABSENT))
+            try:
+                self.set_account(address, account)
+            except Exception as error:  # as above
+                for earlier, before in reversed(replaced):
+                    self.set_account(earlier, before)
+                raise InputError(f"the account {address} cannot be set: {error}") from error
+
+    def set_account(self, address: Pubkey, account: Account) -> None:
+        """Set an account; new program data takes effect at once."""
+        self.svm.set_account(address, account)
+        if account.owner == _UPGRADEABLE_LOADER and account.data[:4] == _PROGRAM_TAG:
+            self._program_of[Pubkey.from_bytes(account.data[4:36])] = address
         program = self._program_of.get(address)
         program_account = None if program is None else self.get_account(program)
         if program is not None and program_account is not None:
             # Setting the program again makes LiteSVM load the new code.
             self.svm.set_account(program, program_account)
-
-    def set_account(self, address: Pubkey, account: Account) -> None:
-        """Set an account, and remember which program its data is the code of."""
-        self.svm.set_account(address, account)
-        if account.owner == _UPGRADEABLE_LOADER and account.data[:4] == _PROGRAM_TAG:
-            self._program_of[Pubkey.from_bytes(account.data[4:36])] = address
 
     def get_account(self, address: Pubkey) -> Account | None:
         """Return an account; None where it does not exist."""
@@ -119,12 +141,16 @@ class Machine:
             self._hashes.appendleft((self.slot, self.blockhash))
         self.slot, self.block_height, self.block_time = block.slot, block.block_height, block.block_time
         self.blockhash = Hash.from_bytes(block.blockhash)
+        epoch, slots_before = divmod(block.slot, SLOTS_PER_EPOCH)
+        if epoch != self._epoch:
+            # The first block seen of an epoch may not be its first: the time of that one is reckoned back.
+            self._epoch = epoch
+            self._epoch_start = block.block_time - slots_before * _SLOT_MILLISECONDS // 1000
 
     def prepare(self) -> None:
         """Set the sysvars of the current block; a block without transactions needs none."""
         self.svm.warp_to_slot(self.slot)
-        epoch = self.slot // _SLOTS_PER_EPOCH
-        self.svm.set_clock(Clock(self.slot, self.block_time, epoch, epoch + 1, self.block_time))
+        self.svm.set_clock(Clock(self.slot, self._epoch_start, self._epoch, self._epoch + 1, self.block_time))
         if self._hashes:
             self.svm.set_slot_hashes(list(self._hashes))
 
@@ -136,6 +162,7 @@ class Machine:
         before = self._read(keys)
         result = self.svm.send_transaction(transaction)
         after = self._read(keys)
+        payer = keys.all[0]
         meta, error = (
             (result.meta(), error_of(result)) if isinstance(result, FailedTransactionMetadata) else (result, None)
         )
@@ -144,7 +171,7 @@ class Machine:
             keys=keys,
             meta=meta,
             error=error,
-            was_executed=error is None or isinstance(error, dict),
+            was_executed=error is None or before[payer] != after[payer],
             changes=tuple(
                 AccountChange(address=key, pre=before[key], post=after[key])
                 for key in dict.fromkeys(keys.writable)

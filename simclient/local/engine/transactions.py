@@ -7,14 +7,25 @@ from collections.abc import Callable, Sequence
 import attrs
 from solders.account import Account
 from solders.compute_budget import ID as COMPUTE_BUDGET
+from solders.hash import Hash
 from solders.instruction import CompiledInstruction
-from solders.message import Message, MessageV0
+from solders.message import Message, MessageV0, MessageV1, TransactionConfig
 from solders.pubkey import Pubkey
-from solders.transaction import VersionedTransaction
+from solders.transaction import SanitizeError, VersionedTransaction
 
+from ...errors import InputError
 from ...wire.addresses import encode_base58
 
-__all__ = ["Keys", "instruction_json", "keys_of", "raise_compute_limit", "transaction_json"]
+__all__ = [
+    "Keys",
+    "instruction_json",
+    "keys_of",
+    "raise_compute_limit",
+    "read_transaction",
+    "rebuilt",
+    "transaction_json",
+    "version_of",
+]
 
 _LOOKUP_TABLE_HEADER_BYTES = 56
 """Before the addresses of an on-chain lookup table (`LOOKUP_TABLE_META_SIZE` of the address lookup table program)."""
@@ -32,6 +43,32 @@ class Keys:
     """In the same order."""
     loaded_writable: tuple[Pubkey, ...]
     loaded_readonly: tuple[Pubkey, ...]
+
+
+def read_transaction(wire: bytes) -> VersionedTransaction:
+    """Parse a transaction of any version.
+
+    Raises:
+        InputError: It is not one, or it contradicts itself: too few signatures, an index beyond its keys.
+    """
+    try:
+        transaction = VersionedTransaction.from_bytes(wire)
+        transaction.sanitize()
+    except (ValueError, SanitizeError) as error:
+        raise InputError(f"not a transaction: {error}") from error
+
+    return transaction
+
+
+def version_of(transaction: VersionedTransaction) -> int | str:
+    """Return the version as Solana's RPC writes it."""
+    match transaction.message:
+        case MessageV1():
+            return 1
+        case MessageV0():
+            return 0
+        case _:
+            return "legacy"
 
 
 def keys_of(transaction: VersionedTransaction, get_account: Callable[[Pubkey], Account | None]) -> Keys:
@@ -69,21 +106,38 @@ def raise_compute_limit(transaction: VersionedTransaction, extra: int) -> Versio
         _raised(instruction, extra) if _sets_the_limit(instruction, keys) else instruction
         for instruction in message.instructions
     ]
-    header, blockhash = message.header, message.recent_blockhash
-    if isinstance(message, MessageV0):
-        return VersionedTransaction.populate(
-            MessageV0(header, keys, blockhash, raised, message.address_table_lookups), transaction.signatures
-        )
+    config = _raised_config(message.config, extra) if isinstance(message, MessageV1) else None
+    return rebuilt(transaction, instructions=raised, config=config)
 
-    legacy = Message.new_with_compiled_instructions(
-        header.num_required_signatures,
-        header.num_readonly_signed_accounts,
-        header.num_readonly_unsigned_accounts,
-        keys,
-        blockhash,
-        raised,
-    )
-    return VersionedTransaction.populate(legacy, transaction.signatures)
+
+def rebuilt(
+    transaction: VersionedTransaction,
+    *,
+    blockhash: Hash | None = None,
+    instructions: Sequence[CompiledInstruction] | None = None,
+    config: TransactionConfig | None = None,
+) -> VersionedTransaction:
+    """Return the transaction with other parts, in its own version; its signatures stay, though they no longer sign it."""
+    message = transaction.message
+    header, keys = message.header, message.account_keys
+    blockhash = message.recent_blockhash if blockhash is None else blockhash
+    instructions = message.instructions if instructions is None else instructions
+    changed: Message | MessageV0 | MessageV1
+    match message:
+        case MessageV1():
+            changed = MessageV1(header, config or message.config, blockhash, keys, instructions)
+        case MessageV0():
+            changed = MessageV0(header, keys, blockhash, instructions, message.address_table_lookups)
+        case _:
+            changed = Message.new_with_compiled_instructions(
+                header.num_required_signatures,
+                header.num_readonly_signed_accounts,
+                header.num_readonly_unsigned_accounts,
+                keys,
+                blockhash,
+                instructions,
+            )
+    return VersionedTransaction.populate(changed, transaction.signatures)
 
 
 def transaction_json(transaction: VersionedTransaction) -> dict[str, object]:
@@ -112,7 +166,7 @@ def transaction_json(transaction: VersionedTransaction) -> dict[str, object]:
     return {"signatures": [str(signature) for signature in transaction.signatures], "message": fields}
 
 
-def instruction_json(instruction: CompiledInstruction, stack_height: int) -> dict[str, object]:
+def instruction_json(instruction: CompiledInstruction, stack_height: int | None) -> dict[str, object]:
     """Return an instruction in Solana's `json` encoding."""
     return {
         "programIdIndex": instruction.program_id_index,
@@ -138,4 +192,15 @@ def _raised(instruction: CompiledInstruction, extra: int) -> CompiledInstruction
     limit = min(int.from_bytes(data[1:], "little") + extra, _U32_MAX)
     return CompiledInstruction(
         instruction.program_id_index, data[:1] + limit.to_bytes(4, "little"), bytes(instruction.accounts)
+    )
+
+
+def _raised_config(config: TransactionConfig, extra: int) -> TransactionConfig:
+    """A transaction of version 1 has its limit beside the instructions."""
+    limit = config.compute_unit_limit
+    return TransactionConfig(
+        priority_fee=config.priority_fee,
+        compute_unit_limit=None if limit is None else min(limit + extra, _U32_MAX),
+        loaded_accounts_data_size_limit=config.loaded_accounts_data_size_limit,
+        heap_size=config.heap_size,
     )

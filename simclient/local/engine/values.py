@@ -6,9 +6,10 @@ from typing import Literal
 
 import attrs
 
+from ...errors import InputError
 from ...wire.summary import SessionSummary
 
-__all__ = ["Kind", "Published", "SlotResult"]
+__all__ = ["Kind", "Published", "SlotResult", "TransactionRefused"]
 
 Kind = Literal["accountDiff", "transaction", "logs"]
 
@@ -35,5 +36,22 @@ class SlotResult:
     """In the order of execution."""
     summary: SessionSummary
     """How its transactions compare with what was recorded."""
-    is_last: bool
-    """Whether the range has no further slot."""
+    next_slot: int | None
+    """The next slot of the range that exists; None where there is none."""
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the range has no further slot."""
+        return self.next_slot is None
+
+
+class TransactionRefused(InputError):
+    """A transaction given for the next slot is not one; nothing was executed.
+
+    Attributes:
+        index: Its place among those given.
+    """
+
+    def __init__(self, message: str, *, index: int) -> None:
+        super().__init__(message)
+        self.index = index

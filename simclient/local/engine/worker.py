@@ -15,10 +15,11 @@ from typing import BinaryIO
 
 import msgspec
 
-from ...errors import InputError
+from ...errors import BundleError, InputError
 from .messages import LENGTH_BYTES, Answer, Answered, Execute, Failed, Load, Loaded, Request, Rpc, frame
 from .replay import Replay
 from .rpc import RpcServer
+from .values import TransactionRefused
 
 __all__ = ["main"]
 
@@ -47,7 +48,7 @@ def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
                 assert engine is not None
                 answer = _answer(engine, request)
         except InputError as error:
-            answer = Failed(request.id, str(error))
+            answer = _failed(request.id, error)
         _write_all(answers, frame(answer))
 
 
@@ -58,7 +59,7 @@ def _load(request: Load) -> tuple[tuple[Replay, RpcServer], Answer]:
         end_slot=request.end_slot,
         extra_compute_units=request.extra_compute_units,
     )
-    return (replay, RpcServer(replay)), Loaded(request.id, replay.has_slots)
+    return (replay, RpcServer(replay)), Loaded(request.id, replay.next_slot)
 
 
 def _answer(engine: tuple[Replay, RpcServer], request: Execute | Rpc) -> Answer:
@@ -67,6 +68,12 @@ def _answer(engine: tuple[Replay, RpcServer], request: Execute | Rpc) -> Answer:
         return replay.execute_next(request.id, request.transactions, request.modifications)
 
     return Answered(request.id, rpc.answer(request.body))
+
+
+def _failed(request_id: int, error: InputError) -> Failed:
+    if isinstance(error, TransactionRefused):
+        return Failed(request_id, "transaction", str(error), error.index)
+    return Failed(request_id, "bundle" if isinstance(error, BundleError) else "input", str(error))
 
 
 def _write_all(answers: BinaryIO, data: bytes) -> None:

@@ -159,7 +159,7 @@ class HttpConnection:
             target=event.target,
             headers=tuple(event.headers),
             body=body,
-            is_upgrade=self._http.their_state is h11.MIGHT_SWITCH_PROTOCOL,
+            is_upgrade=any(name == b"upgrade" for name, _ in event.headers),
         )
 
     async def _read_body(self) -> bytes:
@@ -179,7 +179,7 @@ class HttpConnection:
             if event is not h11.NEED_DATA:
                 assert not isinstance(event, type) or event is h11.PAUSED
                 return event
-            self._http.receive_data(await self._stream.receive_some(_READ_BYTES))
+            self._http.receive_data(bytes(await self._stream.receive_some(_READ_BYTES)))
 
 
 def _status_of(error: h11.RemoteProtocolError) -> int:

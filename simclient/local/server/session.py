@@ -112,7 +112,7 @@ class ServedSession:
         return positions[index] if index < len(slots) else self.notifications.end
 
     async def _serve(self, engine: Engine) -> None:
-        if not engine.has_slots:
+        if engine.next_slot is None:
             start, end = self.params.start_slot, self.params.end_slot
             self._fail(NoProducedBlocksInRange(start_slot=start, end_slot=end))
             return

@@ -17,6 +17,7 @@ import attrs
 import trio
 import wsproto
 from wsproto import events
+from wsproto.connection import ConnectionState
 
 from ...errors import ConnectionLost
 from .frames import TEXT, encode_frame
@@ -89,7 +90,7 @@ class ServerSocket:
 
     async def close(self, farewell: Farewell) -> None:
         """Queue the close frame, after which nothing is sent; as `send`."""
-        if self._protocol.state in (wsproto.ConnectionState.OPEN, wsproto.ConnectionState.REMOTE_CLOSING):
+        if self._protocol.state in (ConnectionState.OPEN, ConnectionState.REMOTE_CLOSING):
             await self.send(self._protocol.send(events.CloseConnection(code=farewell.code, reason=farewell.reason)))
             self._queue.close()
 
@@ -132,7 +133,7 @@ class ServerSocket:
                 self._binary.write(data)
                 await self._check_size(self._binary.tell())
                 return _taken(self._binary) if is_whole else None
-            case events.Ping() if self._protocol.state is wsproto.ConnectionState.OPEN:
+            case events.Ping() if self._protocol.state is ConnectionState.OPEN:
                 await self.send(self._protocol.send(event.response()))
                 return None
             case events.CloseConnection(code=code, reason=reason):
