@@ -134,9 +134,7 @@ class HttpError(RemoteError):
         retry_after_seconds: What a `Retry-After` header in seconds said, else None.
     """
 
-    def __init__(
-        self, message: str, *, status: int, body: str, retry_after_seconds: float | None = None
-    ) -> None:
+    def __init__(self, message: str, *, status: int, body: str, retry_after_seconds: float | None = None) -> None:
         super().__init__(message)
         self.status = status
         self.body = body

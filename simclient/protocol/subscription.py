@@ -130,10 +130,11 @@ class SubscriptionMachine:
         """Take the data frames that one read gave: (is it binary, payload)."""
         received = Received()
         hand_on = received.notifications.append
-        acknowledged = self._acknowledged
+        acknowledged, label = self._acknowledged, self.subscription.label
         try:
             for is_binary, payload in frames:
-                message = decode_data_message(self._decompressor.decompress(payload) if is_binary else payload)
+                plain = self._decompressor.decompress(payload) if is_binary else payload
+                message = decode_data_message(plain, label)
                 if not isinstance(message, _KEYED):
                     self._receive_rare(message, received)
                 elif (key := acknowledged.get(message.subscription_id)) is None:

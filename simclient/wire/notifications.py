@@ -247,8 +247,8 @@ DataMessage = (
 """What a data socket carries."""
 
 
-def decode_data_message(payload: bytes) -> DataMessage:
-    """Read one message of a data socket.
+def decode_data_message(payload: bytes, label: str | None = None) -> DataMessage:
+    """Read one message of a data socket; a notification carries `label`.
 
     Raises:
         RemoteProtocolError: It is not JSON, or not what its method calls for.
@@ -256,12 +256,14 @@ def decode_data_message(payload: bytes) -> DataMessage:
     try:
         message: _Known = _KNOWN.decode(payload)
     except msgspec.ValidationError as error:
-        return _decode_rare(payload, error)
+        return _decode_rare(payload, label, error)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _unreadable(payload, error) from error
 
     if type(message) is not SubscriptionComplete:
         force_setattr(message, "raw", payload)
+        if label is not None:
+            force_setattr(message, "label", label)
     return message
 
 
@@ -303,7 +305,7 @@ class _Anything(Struct, frozen=True):
 _ANYTHING = msgspec.json.Decoder(_Anything)
 
 
-def _decode_rare(payload: bytes, why: msgspec.ValidationError) -> DataMessage:
+def _decode_rare(payload: bytes, label: str | None, why: msgspec.ValidationError) -> DataMessage:
     """Read what is not a well-formed notification of a known method."""
     try:
         message = _ANYTHING.decode(payload)
@@ -318,7 +320,7 @@ def _decode_rare(payload: bytes, why: msgspec.ValidationError) -> DataMessage:
     if message.method is None or message.method in _KNOWN_METHODS:
         raise _unreadable(payload, why) from why
 
-    return _unknown(message.method, message.params, payload)
+    return _unknown(message.method, message.params, payload, label)
 
 
 def _number(raw: Raw, payload: bytes) -> int:
@@ -328,7 +330,7 @@ def _number(raw: Raw, payload: bytes) -> int:
         raise _unreadable(payload, error) from error
 
 
-def _unknown(method: str, params: Raw, payload: bytes) -> UnknownNotification:
+def _unknown(method: str, params: Raw, payload: bytes, label: str | None) -> UnknownNotification:
     try:
         found: JsonValue = msgspec.json.decode(params) if params else None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -341,6 +343,7 @@ def _unknown(method: str, params: Raw, payload: bytes) -> UnknownNotification:
     return UnknownNotification(
         method=method,
         raw=payload,
+        label=label,
         subscription_id=subscription if type(subscription) is int else None,
         slot=slot if type(slot) is int else None,
     )

@@ -92,7 +92,11 @@ def test_what_comes_before_the_answer_is_kept() -> None:
     """Statuses, discoveries and unknown messages during the create reach the user."""
     machine = new_machine()
     machine.connected(0)
-    for event in (Status(status="startingRuntime"), DiscoveryBatch(slot=1, batch_index=0), UnknownResponse(method="x", raw="{}")):
+    for event in (
+        Status(status="startingRuntime"),
+        DiscoveryBatch(slot=1, batch_index=0),
+        UnknownResponse(method="x", raw="{}"),
+    ):
         assert machine.receive(said(event), 0) == [Deliver(event)]
 
 

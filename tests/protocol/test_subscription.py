@@ -19,7 +19,9 @@ A = "11111111111111111111111111111111"
 B = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"
 
 
-def machine(subscription: Subscription | None = None, *, exactly_once: bool = True, boundary_bytes: int = 2**20) -> SubscriptionMachine:
+def machine(
+    subscription: Subscription | None = None, *, exactly_once: bool = True, boundary_bytes: int = 2**20
+) -> SubscriptionMachine:
     return SubscriptionMachine(
         subscription or AccountDiffs(program=A),
         exactly_once=exactly_once,
@@ -86,7 +88,9 @@ def test_notifications_between_acknowledgements_are_handed_on_in_order() -> None
     """The first key may stream before the second is acknowledged."""
     subject = machine(AccountDiffs(program=[A, B]))
     subject.connected()
-    received = subject.receive(texts(acknowledgement(1, 10), diff(10, 1, "a"), diff(10, 2, "b"), acknowledgement(2, 20)))
+    received = subject.receive(
+        texts(acknowledgement(1, 10), diff(10, 1, "a"), diff(10, 2, "b"), acknowledgement(2, 20))
+    )
     assert seen(received.notifications) == [(1, "a"), (2, "b")]
 
 
@@ -188,7 +192,11 @@ def test_compressed_and_plain_frames_are_read_alike() -> None:
     """Binary frames are one zstd stream, text frames are plain, and both may come."""
     subject = up(machine())
     stream = StreamCompressor()
-    frames = [(True, stream.compress(diff(1, 1, "a"))), (False, diff(1, 2, "b")), (True, stream.compress(diff(1, 3, "c")))]
+    frames = [
+        (True, stream.compress(diff(1, 1, "a"))),
+        (False, diff(1, 2, "b")),
+        (True, stream.compress(diff(1, 3, "c"))),
+    ]
     assert seen(subject.receive(frames).notifications) == [(1, "a"), (2, "b"), (3, "c")]
 
 
@@ -232,7 +240,9 @@ def test_an_acknowledgement_of_nothing_breaks_the_socket() -> None:
 def test_unknown_notifications_are_handed_on() -> None:
     """A new method of a new server arrives as a typed value with its raw JSON."""
     subject = up(machine())
-    payload = b'{"jsonrpc":"2.0","method":"weatherNotification","params":{"subscription":1,"result":{"context":{"slot":3}}}}'
+    payload = (
+        b'{"jsonrpc":"2.0","method":"weatherNotification","params":{"subscription":1,"result":{"context":{"slot":3}}}}'
+    )
     [notification] = subject.receive(texts(payload)).notifications
     assert isinstance(notification, UnknownNotification)
 
@@ -242,6 +252,13 @@ def test_transactions_and_logs_carry_their_commitment() -> None:
     for subscription in (Transactions(mentions=A, commitment="finalized"), Logs(mentions=A, commitment="finalized")):
         [text] = machine(subscription).connected()
         assert json.loads(text)["params"][1]["commitment"] == "finalized"
+
+
+def test_notifications_carry_the_label_of_their_subscription() -> None:
+    """A name that the user gave tells subscriptions apart."""
+    subject = up(machine(AccountDiffs(program=A, label="mine")))
+    [notification] = subject.receive(texts(diff(1, 1))).notifications
+    assert notification.label == "mine"
 
 
 @given(st.data())

@@ -329,7 +329,7 @@ class TestLeaving:
             try:
                 async with open_websocket(URL, limits=LIMITS, open_stream=open_stream):
                     raise error
-            except BaseException as caught:  # noqa: BLE001
+            except BaseException as caught:  # noqa: ASYNC103, BLE001 - the exception itself is looked at
                 raised = caught
 
         assert raised is error
