@@ -44,7 +44,11 @@ _MOST_PROGRAM_BYTES = 10 * 2**20
 _ELF_MAGIC = b"\x7fELF"
 _U64_MAX = 2**64 - 1
 
-_Count = Annotated[int, Meta(ge=0)]
+_Number = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+_Amount = Annotated[int, Meta(ge=0)]
+"""A u64, which is more than the bounds of msgspec can say; whoever uses it checks the other end."""
+_Time = Annotated[int, Meta(ge=0, le=253_402_300_799)]
+"""In unix seconds, up to the year 9999, the last that Python knows."""
 
 
 class _Record(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -55,8 +59,8 @@ class VaultBalance(_Record, frozen=True):
     """What a vault held around one transaction, in the token's smallest unit."""
 
     account: Pubkey
-    pre: _Count
-    post: _Count
+    pre: _Amount
+    post: _Amount
 
 
 class ArchivedInstruction(_Record, frozen=True):
@@ -78,16 +82,16 @@ class ArchivedTransaction(_Record, frozen=True):
 class ArchivedSlot(_Record, frozen=True):
     """A slot that had a block."""
 
-    slot: _Count
-    block_height: _Count
-    block_time: int
+    slot: _Number
+    block_height: _Number
+    block_time: _Time
     transactions: tuple[ArchivedTransaction, ...]
 
 
 class Swap(_Record, frozen=True):
     """The payload of a `swap` instruction, without its limits."""
 
-    data_amount: _Count
+    data_amount: _Amount
     data_amount_specified_is_input: bool
     data_a_to_b: bool
     key_token_program: Pubkey
@@ -193,6 +197,7 @@ def read_swap(path: Path, number: int, instruction: ArchivedInstruction) -> Swap
 
     if swap.data_amount > _U64_MAX:
         raise InputError(f"{path}, line {number}: a swap of {swap.data_amount}, which no u64 holds")
+
     return swap
 
 
@@ -201,9 +206,15 @@ def _read_slot(path: Path, number: int, line: bytes) -> ArchivedSlot:
         raise InputError(f"{path}, line {number}: longer than {_MOST_LINE_BYTES:,} bytes")
 
     try:
-        return _SLOTS.decode(line)
+        slot = _SLOTS.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}, line {number}: not a slot of the archive: {error}") from error
+
+    for balance in (balance for transaction in slot.transactions for balance in transaction.balances):
+        if max(balance.pre, balance.post) > _U64_MAX:
+            raise InputError(f"{path}, line {number}: a balance of {balance.account} that no u64 holds")
+
+    return slot
 
 
 def _read_whole(path: Path, most_bytes: int) -> bytes:
