@@ -48,7 +48,7 @@ Notification = AccountDiff | ExecutedTransaction | TransactionLogs | UnknownNoti
 class Received:
     """What came of one batch of frames."""
 
-    notifications: list[Notification] = attrs.field(factory=list)
+    notifications: list[Notification] = attrs.field(factory=list[Notification])
     """To hand on, in order, whatever else is set."""
     fault: RemoteProtocolError | None = None
     """The socket is useless; reconnect."""

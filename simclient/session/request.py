@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
+from typing import SupportsBytes
 
 import attrs
 
@@ -13,7 +14,7 @@ from ..wire.addresses import address_of
 from ..wire.discovery import DiscoveryFilter
 from ..wire.params import SessionParams
 from ..wire.requests import Continue, ContinueTo, CreateSession
-from ..wire.subscriptions import Subscription, keys_of
+from ..wire.subscriptions import Subscription, SubscriptionKey, keys_of
 from ..wire.urls import control_url
 from .credentials import Secret, find_key
 
@@ -140,7 +141,7 @@ def continue_to_request(slot: int, batch_index: int | None) -> ContinueTo:
 
 def _transaction_text(transaction: object, index: int) -> str:
     """Encode a signed transaction; numbers and texts have a `bytes()` too, or none, and are never one."""
-    if isinstance(transaction, (bytes, bytearray)) or hasattr(transaction, "__bytes__"):
+    if isinstance(transaction, (bytes, bytearray, SupportsBytes)):
         return b64encode(bytes(transaction)).decode("ascii")
 
     raise InputError(
@@ -155,7 +156,7 @@ def _checked(account: AccountData) -> AccountData:
     return account
 
 
-def _check_range(name: str, value: int | None, highest: int) -> None:
+def _check_range(name: str, value: object, highest: int) -> None:
     if value is None:
         return
 
@@ -165,7 +166,7 @@ def _check_range(name: str, value: int | None, highest: int) -> None:
 
 def _distinct(subscriptions: Sequence[Subscription]) -> tuple[Subscription, ...]:
     """Refuse a key that is subscribed twice: its events could not be told apart."""
-    seen = set()
+    seen: set[SubscriptionKey] = set()
     for subscription in subscriptions:
         for key in keys_of(subscription):
             if key in seen:
