@@ -1,21 +1,23 @@
 """HTTP for the control host and a session's RPC, over httpx2.
 
 Redirects are not followed and proxy variables are not read: a request, and a key in its headers, goes to the host it was meant for. Bodies
-are bounded. What goes wrong is a ConnectError (no connection), a ConnectionLost (it broke), or an HttpError (a status other than success).
+are bounded. What goes wrong is a ConnectError (no connection), a ConnectionLost (it broke), a RemoteProtocolError (an answer that cannot be
+read or is too long), or an HttpError (a status other than success).
 """
 
 from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import final
 
 import httpx2
+import trio
 
-from ..errors import ConnectError, ConnectionLost, HttpError, InputError
-from .endpoint import HTTP_SCHEMES, read_endpoint
-from .handshake import http_error
+from ..errors import ConnectError, ConnectionLost, InputError, RemoteProtocolError
+from .endpoint import HTTP_SCHEMES, encode_headers, read_endpoint
+from .handshake import MAX_BODY_BYTES, http_error
 from .limits import DEFAULT_LIMITS, TransportLimits
 
 __all__ = ["HttpClient", "open_http"]
@@ -49,9 +51,10 @@ class HttpClient:
         """Return the body of a successful GET.
 
         Raises:
-            InputError: The URL cannot be used.
-            ConnectError, ConnectionLost: The host could not be reached, or the answer broke off.
-            HttpError: The status is not a success; it keeps the status and the body.
+            InputError: The URL or a header cannot be used; nothing was sent.
+            ConnectError, ConnectionLost: The host could not be reached, or the answer broke off or did not come in time.
+            RemoteProtocolError: The answer is longer than `max_message_bytes`, or compressed wrongly.
+            HttpError: The status is not a success; it keeps the status and the beginning of the body.
         """
         return await self._request("GET", url, None, headers or {})
 
@@ -59,36 +62,55 @@ class HttpClient:
         """Return the body of a successful POST of JSON.
 
         Raises:
-            InputError, ConnectError, ConnectionLost, HttpError: As for `get`.
+            InputError, ConnectError, ConnectionLost, RemoteProtocolError, HttpError: As for `get`.
         """
         return await self._request("POST", url, body, {"Content-Type": "application/json", **(headers or {})})
 
     async def _request(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> bytes:
         endpoint = read_endpoint(url, schemes=HTTP_SCHEMES)
+        encoded_headers = encode_headers(tuple(headers.items()))
         doing = f"{method} {endpoint.label}"
         try:
-            async with self._client.stream(method, url, content=body, headers=dict(headers)) as response:
-                answer = await self._read(response, doing)
+            async with self._client.stream(method, url, content=body, headers=encoded_headers) as response:
+                if response.is_success:
+                    answer = await _read(response, self._max_bytes)
+                else:
+                    answer = await _read_refusal(response)
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
-            raise ConnectError(f"{doing}: {error or 'no connection in time'}; check the address") from error
+            raise ConnectError(f"{doing}: {str(error) or 'no connection in time'}; check the address") from error
         except httpx2.TransportError as error:
-            raise ConnectionLost(f"{doing}: {error or type(error).__name__}") from error
+            raise ConnectionLost(f"{doing}: {str(error) or type(error).__name__}") from error
+        except httpx2.DecodingError as error:
+            raise RemoteProtocolError(f"{doing}: the answer cannot be decompressed: {error}") from error
         except httpx2.InvalidURL as error:
             raise InputError(f"{doing}: the URL cannot be used: {error}") from error
 
-        if response.is_success:
-            return answer
+        if not response.is_success:
+            after = response.headers.get("retry-after")
+            raise http_error(doing, status=response.status_code, retry_after=after, body=answer)
+        if len(answer) > self._max_bytes:
+            raise RemoteProtocolError(f"{doing}: the answer is longer than {self._max_bytes} bytes")
 
-        raise http_error(
-            doing, status=response.status_code, retry_after=response.headers.get("retry-after"), body=answer
-        )
+        return answer
 
-    async def _read(self, response: httpx2.Response, doing: str) -> bytes:
-        chunks = bytearray()
+
+async def _read_refusal(response: httpx2.Response) -> bytes:
+    """Read what is kept of a refusal; where its body breaks off the status is known nevertheless."""
+    with suppress(httpx2.TransportError, httpx2.DecodingError):
+        return await _read(response, MAX_BODY_BYTES)
+
+    return b""
+
+
+async def _read(response: httpx2.Response, most_bytes: int) -> bytes:
+    """Return the body; more than `most_bytes` of it if there is more, but not all.
+
+    Leaving the loop would leave a generator of httpx2 2.16 behind, which trio warns of; a cancellation ends all of them (seen).
+    """
+    answer = bytearray()
+    with trio.CancelScope() as reading:
         async for chunk in response.aiter_bytes():
-            chunks += chunk
-            if len(chunks) > self._max_bytes:
-                raise HttpError(
-                    f"{doing}: the answer is longer than {self._max_bytes} bytes", status=response.status_code, body=""
-                )
-        return bytes(chunks)
+            answer += chunk
+            if len(answer) > most_bytes:
+                reading.cancel(reason="the answer is too long")
+    return bytes(answer)
