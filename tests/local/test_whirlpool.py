@@ -26,7 +26,7 @@ from simclient.local.whirlpool import ImportReport, import_whirlpool
 
 FIXTURE = Path(__file__).parent / "data" / "whirlpool"
 WHOLE_DAY = Path(__file__).parents[3] / "shared" / "data" / "whirlpool-2022-04-06"
-START_SLOT, END_SLOT = 128_510_581, 128_510_604
+START_SLOT, END_SLOT, STATE_SLOT = 128_510_581, 128_510_604, 128_556_169
 PROGRAM = Pubkey.from_string("whirLbMiicVdio4qvUfM5KAg6Ct8VwpYzGff3uctyCc")
 LOADER = Pubkey.from_string("BPFLoaderUpgradeab1e11111111111111111111111")
 TOKEN_PROGRAM = Pubkey.from_string("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA")
@@ -108,6 +108,7 @@ def test_the_report_counts_what_was_rebuilt_and_what_was_not(archive: Archive) -
     assert archive.load() == ImportReport(
         start_slot=START_SLOT,
         end_slot=END_SLOT,
+        state_slot=STATE_SLOT,
         slots=24,
         transactions=8,
         transactions_left_out=1,
@@ -136,6 +137,18 @@ def test_the_header_says_what_it_is_and_what_was_made_up(archive: Archive) -> No
     assert header.builtins == (bytes(TOKEN_PROGRAM),)
     for said in ("9 recorded swaps", "made up", "blockhashes", "2 collectReward", "1 closePosition", "MIT"):
         assert said in header.origin
+
+
+@pytest.mark.parametrize(("state_slot", "is_late"), [(START_SLOT - 1, False), (START_SLOT, True)])
+def test_the_origin_says_when_the_state_is_too_late(archive: Archive, state_slot: int, is_late: bool) -> None:
+    """With a state that is not from before the first block, swaps cannot be what they were."""
+    archive.change_state(lambda state: state.update(slot=state_slot))
+    archive.load()
+
+    with open_bundle(archive.output) as reader:
+        origin = reader.header.origin
+    assert f"after slot {state_slot}" in origin
+    assert ("some fail" in origin) == is_late
 
 
 def test_every_block_of_the_file_is_a_slot(archive: Archive) -> None:
@@ -477,7 +490,7 @@ def test_a_program_that_is_not_one_is_refused(archive: Archive) -> None:
         archive.load()
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b'{"accounts":[{"pubkey":"1","data":""}]}', b"\xff"])
+@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b'{"slot":1,"accounts":[{"pubkey":"1","data":""}]}', b"\xff"])
 def test_a_state_that_is_not_one_is_refused(archive: Archive, content: bytes) -> None:
     """What is wrong with the state is said with the file's name."""
     archive.state.write_bytes(gzip.compress(content))

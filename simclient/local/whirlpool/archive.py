@@ -26,6 +26,7 @@ __all__ = [
     "ArchivedAccount",
     "ArchivedInstruction",
     "ArchivedSlot",
+    "ArchivedState",
     "ArchivedTransaction",
     "Swap",
     "VaultBalance",
@@ -114,7 +115,10 @@ class ArchivedAccount(_Record, frozen=True):
     data: bytes
 
 
-class _State(_Record, frozen=True):
+class ArchivedState(_Record, frozen=True):
+    """The program's accounts as they were after one slot."""
+
+    slot: _Number
     accounts: tuple[ArchivedAccount, ...]
 
 
@@ -128,10 +132,10 @@ def _from_text(kind: type, value: object) -> Pubkey | Signature:
 # Not strict: the archive writes large numbers as text and booleans as 0 and 1.
 _SLOTS = msgspec.json.Decoder(ArchivedSlot, strict=False, dec_hook=_from_text)
 _SWAPS = msgspec.json.Decoder(Swap, strict=False, dec_hook=_from_text)
-_STATES = msgspec.json.Decoder(_State, dec_hook=_from_text)
+_STATES = msgspec.json.Decoder(ArchivedState, dec_hook=_from_text)
 
 
-def read_state(path: Path) -> tuple[ArchivedAccount, ...]:
+def read_state(path: Path) -> ArchivedState:
     """Read the program's accounts.
 
     Raises:
@@ -139,7 +143,7 @@ def read_state(path: Path) -> tuple[ArchivedAccount, ...]:
     """
     text = _read_whole(path, _MOST_STATE_BYTES)
     try:
-        return _STATES.decode(text).accounts
+        return _STATES.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read the state {path}: {error}") from error
 

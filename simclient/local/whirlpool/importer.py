@@ -43,6 +43,8 @@ class ImportReport:
     start_slot: int
     end_slot: int
     """Inclusive."""
+    state_slot: int
+    """After which the program's accounts were as the bundle has them; the nearer before `start_slot`, the truer."""
     slots: int
     """Blocks, most of them without a transaction."""
     transactions: int
@@ -75,19 +77,19 @@ def import_whirlpool(
         InputError: A file cannot be read, or is not of the archive's format; the message names it and the line.
         BundleError: The bundle cannot be written.
     """
-    accounts = read_state(state)
+    before = read_state(state)
     elf = read_program(program)
-    census = _Census(transactions, pools_of(accounts), slot_limit)
+    census = _Census(transactions, pools_of(before.accounts), slot_limit)
     made = (census.pools.values(), census.holdings, census.payers)
-    account_count = sum(1 for _ in program_accounts(elf)) + len(accounts) + sum(1 for _ in made_accounts(*made))
-    report = census.report(account_count)
+    account_count = sum(1 for _ in program_accounts(elf)) + len(before.accounts) + sum(1 for _ in made_accounts(*made))
+    report = census.report(state_slot=before.slot, accounts=account_count)
 
     write_bundle(
         output,
         _header(report, census.start_time),
         chain(
             program_accounts(elf),
-            state_accounts(accounts, start_time=census.start_time),
+            state_accounts(before.accounts, start_time=census.start_time),
             made_accounts(*made),
         ),
         _slots(transactions, slot_limit),
@@ -118,11 +120,12 @@ class _Census:
         if not self._slots:
             raise InputError(f"cannot import {path}: it has no slots")
 
-    def report(self, accounts: int) -> ImportReport:
+    def report(self, *, state_slot: int, accounts: int) -> ImportReport:
         """Return what was counted."""
         return ImportReport(
             start_slot=self._start_slot,
             end_slot=self._end_slot,
+            state_slot=state_slot,
             slots=self._slots,
             transactions=self._rebuilt,
             transactions_left_out=self._left_out,
@@ -216,12 +219,15 @@ def _header(report: ImportReport, start_time: int) -> BundleHeader:
 
 def _origin(report: ImportReport) -> str:
     others = ", ".join(f"{count:,} {name}" for name, count in report.other_instructions) or "none"
+    late = ""
+    if report.state_slot >= report.start_slot:
+        late = ", which is not before the first block, so swaps move other amounts than they did, and some fail"
     return (
         f"Orca's public Whirlpool archive (mainnet): {report.swaps:,} recorded swaps rebuilt as transactions without slippage limits,"
         " under their recorded signatures, which do not sign these bytes; slots, heights, times, program, and the data of the program's"
-        " accounts are the archive's; made up: lamports, mints, vaults', users' and payers' balances, blockhashes (sha256 of the slot),"
-        " the pools' reward clocks where they are after the first block; recorded token balances are the chain's, not those that the"
-        " made-up accounts begin with; the state may be that of the day's end, so swaps move other amounts than they did, and some fail;"
+        f" accounts are the archive's, these as they were after slot {report.state_slot}{late}; made up: lamports, mints, vaults', users'"
+        " and payers' balances, blockhashes (sha256 of the slot), the pools' reward clocks where they are after the first block; recorded"
+        " token balances are the chain's, not those that the made-up accounts begin with;"
         f" not rebuilt: instructions of other programs, and of this one: {others};"
         " the archive's files come under the terms of their source (orca-so/whirlpool-tx-replayer: MIT)"
     )
