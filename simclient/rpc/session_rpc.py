@@ -1,14 +1,15 @@
 """The state of a session over Solana's JSON-RPC, as typed methods.
 
-Addresses are anything whose `str()` is one; they are checked before anything is sent. Transactions are bytes, or anything whose `bytes()`
-is the signed wire form. The state is that after the last executed slot; before the first `ReadyForContinue` a server may answer 503.
+Addresses and signatures are anything whose `str()` is one; they are checked before anything is sent. Transactions are bytes, or anything
+whose `bytes()` is the signed wire form. The state is that after the last executed slot; before the first `ReadyForContinue` a server may
+answer 503.
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
-from typing import TypeVar, final
+from collections.abc import Mapping, Sequence
+from typing import Annotated, SupportsBytes, TypeVar, final
 
 import msgspec
 from msgspec import Raw, Struct
@@ -16,21 +17,29 @@ from msgspec import Raw, Struct
 from ..errors import InputError, RemoteProtocolError
 from ..transport.http import HttpClient
 from ..wire.accounts import AccountData
-from ..wire.addresses import address_of
+from ..wire.addresses import address_of, decode_base58
 from ..wire.notifications import ExecutedTransaction, transaction_from_result
 from ..wire.rpc_values import Account, Blockhash, DataSlice, ProgramAccount, SimulationResult, TokenAmount
-from .calls import call
+from .calls import call, decode_answer, unreadable
 
 __all__ = ["MemcmpFilter", "SessionRpc"]
 
 _MOST_ACCOUNTS = 100
 """Of one getMultipleAccounts, as Solana allows."""
 
+_SIGNATURE_BYTES = 64
+_LONGEST_SIGNATURE_CHARACTERS = 88
+"""Base58 of 64 bytes; longer text is not decoded, which takes time quadratic in the length."""
+
 _T = TypeVar("_T")
+_Key = TypeVar("_Key")
+_Count = Annotated[int, msgspec.Meta(ge=0)]
+_Amount = Annotated[str, msgspec.Meta(pattern="^[0-9]{1,20}$")]
+"""A u64 as JSON text, because JavaScript's numbers cannot hold one."""
 
 
 class _UiAccount(Struct, frozen=True, rename="camel"):
-    lamports: int
+    lamports: _Count
     owner: str
     data: tuple[str, str]
     executable: bool
@@ -48,13 +57,13 @@ class _Keyed(Struct, frozen=True):
 
 
 class _UiTokenAmount(Struct, frozen=True):
-    amount: str
-    decimals: int
+    amount: _Amount
+    decimals: _Count
 
 
 class _UiBlockhash(Struct, frozen=True, rename="camel"):
     blockhash: str
-    last_valid_block_height: int
+    last_valid_block_height: _Count
 
 
 class _ReturnData(Struct, frozen=True):
@@ -101,8 +110,9 @@ class SessionRpc:
         decoder = msgspec.json.Decoder(tuple[_UiAccount | None, ...])
         found: list[Account | None] = []
         for start in range(0, len(checked), _MOST_ACCOUNTS):
-            params = [checked[start : start + _MOST_ACCOUNTS], {"encoding": "base64"}]
-            found += map(_account, await self._value("getMultipleAccounts", params, decoder))
+            part = checked[start : start + _MOST_ACCOUNTS]
+            answer = await self._value("getMultipleAccounts", [part, {"encoding": "base64"}], decoder)
+            found += _all("getMultipleAccounts", answer, asked=len(part))
         return tuple(found)
 
     async def get_program_accounts(
@@ -136,23 +146,20 @@ class SessionRpc:
 
     async def get_balance(self, address: object) -> int:
         """Return an account's lamports; 0 where it does not exist."""
-        return await self._value("getBalance", [address_of(address)], msgspec.json.Decoder(int))
+        return await self._value("getBalance", [address_of(address)], msgspec.json.Decoder(_Count))
 
     async def get_token_account_balance(self, address: object) -> TokenAmount:
         """Return what a token account holds; RpcError where it is none."""
         found = await self._value("getTokenAccountBalance", [address_of(address)], msgspec.json.Decoder(_UiTokenAmount))
-        if not (found.amount.isascii() and found.amount.isdigit()):
-            raise RemoteProtocolError(f"a token amount is not a whole number: {found.amount[:40]!r}")
-
         return TokenAmount(amount=int(found.amount), decimals=found.decimals)
 
     async def get_slot(self) -> int:
         """Return the last executed slot."""
-        return await self._call("getSlot", [], msgspec.json.Decoder(int))
+        return await self._call("getSlot", [], msgspec.json.Decoder(_Count))
 
     async def get_block_height(self) -> int:
         """Return the number of blocks up to the last executed slot."""
-        return await self._call("getBlockHeight", [], msgspec.json.Decoder(int))
+        return await self._call("getBlockHeight", [], msgspec.json.Decoder(_Count))
 
     async def get_latest_blockhash(self) -> Blockhash:
         """Return the newest blockhash."""
@@ -162,12 +169,16 @@ class SessionRpc:
     async def get_minimum_balance_for_rent_exemption(self, data_length_bytes: int) -> int:
         """Return the lamports that an account with so many bytes of data needs."""
         params = [data_length_bytes]
-        return await self._call("getMinimumBalanceForRentExemption", params, msgspec.json.Decoder(int))
+        return await self._call("getMinimumBalanceForRentExemption", params, msgspec.json.Decoder(_Count))
 
-    async def get_transaction(self, signature: str) -> ExecutedTransaction | None:
-        """Return an executed transaction; None where the session knows none of that signature."""
+    async def get_transaction(self, signature: object) -> ExecutedTransaction | None:
+        """Return an executed transaction; None where the session knows none of that signature.
+
+        Raises:
+            InputError: `signature` is not one.
+        """
         options = {"encoding": "json", "commitment": "confirmed", "maxSupportedTransactionVersion": 0}
-        found = await self._call("getTransaction", [signature, options], msgspec.json.Decoder(Raw))
+        found = await self._call("getTransaction", [_signature(signature), options], msgspec.json.Decoder(Raw))
         return None if bytes(found) == b"null" else transaction_from_result(bytes(found))
 
     async def simulate_transaction(
@@ -178,7 +189,7 @@ class SessionRpc:
         verify_signatures: bool = False,
         replace_recent_blockhash: bool = True,
     ) -> SimulationResult:
-        """Return what a transaction would do, without keeping anything.
+        """Return what a transaction would do, without keeping anything; a failing one is a result, not an error.
 
         Args:
             transaction: The wire form; it need not be signed unless `verify_signatures`.
@@ -196,11 +207,12 @@ class SessionRpc:
         params = [_wire(transaction), options]
         found = await self._value("simulateTransaction", params, msgspec.json.Decoder(_UiSimulation))
         error = bytes(found.err).decode() if found.err else "null"
+        afterwards = (None,) * len(accounts) if found.accounts is None else found.accounts
         return SimulationResult(
             error=None if error == "null" else error,
             logs=found.logs or (),
             units_consumed=found.units_consumed,
-            accounts=tuple(map(_account, found.accounts or ())),
+            accounts=_all("simulateTransaction", afterwards, asked=len(accounts)),
             return_data=None if found.return_data is None else _decoded(found.return_data.data),
         )
 
@@ -214,7 +226,7 @@ class SessionRpc:
         options = {"encoding": "base64", "skipPreflight": skip_preflight}
         return await self._call("sendTransaction", [_wire(transaction), options], msgspec.json.Decoder(str))
 
-    async def modify_accounts(self, accounts: dict[object, AccountData]) -> None:
+    async def modify_accounts(self, accounts: Mapping[_Key, AccountData]) -> None:
         """Set whole accounts at once; 0 lamports delete one."""
         encoded = {
             address_of(address): {
@@ -234,11 +246,25 @@ class SessionRpc:
     async def _value(self, method: str, params: Sequence[object], decoder: msgspec.json.Decoder[_T]) -> _T:
         """Call a method whose result is a context and a value."""
         found = await self._call(method, params, msgspec.json.Decoder(_Value))
-        try:
-            return decoder.decode(found.value)
-        except msgspec.DecodeError as error:
-            excerpt = bytes(found.value)[:200].decode("utf-8", "replace")
-            raise RemoteProtocolError(f"cannot read the answer to {method}: {error}", excerpt=excerpt) from error
+        return decode_answer(method, found.value, decoder)
+
+
+def _signature(value: object) -> str:
+    text = str(value)
+    try:
+        if len(text) <= _LONGEST_SIGNATURE_CHARACTERS and len(decode_base58(text)) == _SIGNATURE_BYTES:
+            return text
+    except ValueError:
+        pass
+    raise InputError(f"not a signature: {text[:100]!r} is not base58 of 64 bytes; copy the whole signature")
+
+
+def _all(method: str, found: Sequence[_UiAccount | None], *, asked: int) -> tuple[Account | None, ...]:
+    """Return what was asked for: an account more or less would shift each to another's address."""
+    if len(found) != asked:
+        raise unreadable(method, b"", f"{len(found)} accounts, where {asked} were asked for")
+
+    return tuple(map(_account, found))
 
 
 def _account(account: _UiAccount | None) -> Account | None:
@@ -268,7 +294,7 @@ def _decoded(data: tuple[str, str]) -> bytes:
 
 
 def _wire(transaction: object) -> str:
-    if isinstance(transaction, (bytes, bytearray)) or hasattr(transaction, "__bytes__"):
+    if isinstance(transaction, bytes | bytearray | SupportsBytes):
         return base64.b64encode(bytes(transaction)).decode("ascii")
 
     raise InputError(

@@ -65,7 +65,7 @@ class SimulationResult:
     logs: tuple[str, ...]
     units_consumed: int | None
     accounts: tuple[Account | None, ...]
-    """The accounts asked for, after the transaction; None where one does not exist."""
+    """The accounts asked for, after the transaction; None where one does not exist, or the transaction failed."""
     return_data: bytes | None
 
     @property
