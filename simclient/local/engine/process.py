@@ -65,11 +65,9 @@ async def open_engine(
 
     Raises:
         BundleError: The bundle cannot be read.
-        ConnectionLost: The process died.
+        ConnectionLost: The process could not be started, or died.
     """
-    process = await trio.lowlevel.open_process(
-        [sys.executable, "-P", "-m", "simclient.local.engine"], stdin=PIPE, stdout=PIPE
-    )
+    process = await _start()
     engine = Engine(process)
     try:
         async with (
@@ -222,6 +220,14 @@ class _Pending:
     def __init__(self) -> None:
         self.done = trio.Event()
         self.answer: Answer | None = None
+
+
+async def _start() -> trio.Process:
+    command = [sys.executable, "-P", "-m", "simclient.local.engine"]
+    try:
+        return await trio.lowlevel.open_process(command, stdin=PIPE, stdout=PIPE)
+    except OSError as error:
+        raise ConnectionLost(f"the engine process cannot be started: {error}") from error
 
 
 def _refusal(failed: Failed) -> InputError:

@@ -57,7 +57,7 @@ class ControlConnection:
         self._reader: Reader | None = None
         self._next_event = 0
         self._is_closed = False
-        self._changed = trio.Event()
+        self._may_speak = trio.Event()
 
     async def listen(self) -> None:
         """Serve the client's requests until it has gone."""
@@ -72,9 +72,8 @@ class ControlConnection:
 
     async def speak(self) -> Farewell:
         """Send the session's events until the session or the connection is to end."""
-        while self._session is None:
-            await self._changed.wait()
-        session = self._session
+        await self._may_speak.wait()
+        session = self._held()
         while not self._is_closed:
             if session.owner is not self:
                 return Farewell(code=_SUPERSEDED, reason="another connection has attached to the session")
@@ -122,7 +121,7 @@ class ControlConnection:
             case Continue():
                 self._go(_checked(request))
             case ContinueTo(slot=slot, batch_index=None):
-                self._go(Advance(last_slot=slot))
+                self._go_to(slot)
             case ContinueTo():
                 raise Refused(
                     InvalidRequest(error="this simulator stops at block boundaries only; leave batchIndex out")
@@ -133,10 +132,9 @@ class ControlConnection:
                 raise Refused(InvalidRequest(error=f"{type(request).__name__} is only for parallel sessions"))
 
     async def _create(self, request: CreateSession) -> None:
-        if self._session is not None:
-            raise Refused(InvalidRequest(error="this connection has a session already; open another connection"))
-
+        self._check_free()
         session = self._sessions.create(request.params)
+        self._hold(session, 0)
         await self._answer(
             SessionCreated(
                 session_id=session.session_id,
@@ -144,9 +142,10 @@ class ControlConnection:
                 session_name=request.name,
             )
         )
-        self._hold(session, 0)
+        self._may_speak.set()
 
     async def _attach(self, request: AttachSession) -> None:
+        self._check_free()
         session = self._sessions.get(request.session_id)
         if session is None:
             raise Refused(SessionNotFound(session_id=request.session_id))
@@ -159,23 +158,37 @@ class ControlConnection:
                 )
             )
 
+        self._hold(session, last)
         await self._answer(
             SessionAttached(session_id=session.session_id, rpc_endpoint=f"{self._rpc_path}/{session.session_id}")
         )
-        self._hold(session, last)
+        self._may_speak.set()
+
+    def _check_free(self) -> None:
+        if self._session is not None:
+            raise Refused(InvalidRequest(error="this connection has a session already; open another connection"))
 
     def _hold(self, session: ServedSession, next_event: int) -> None:
+        """Take a session; before anything is awaited, so that neither it nor its events are gone by then."""
         self._session, self._next_event = session, next_event
         self._reader = session.events.add_reader(next_event)
         session.owner = self
         session.bell.ring()  # whoever held it before leaves
-        self._changed.set()
 
     def _held(self) -> ServedSession:
         if self._session is None:
             raise Refused(InvalidRequest(error="this connection has no session; create one or attach first"))
+        if self._session.owner is not self:
+            raise Refused(InvalidRequest(error="another connection has attached to the session"))
 
         return self._session
+
+    def _go_to(self, slot: int) -> None:
+        session = self._held()
+        if slot <= session.slot:
+            raise Refused(InvalidRequest(error=f"slot {slot} is behind: the session has executed slot {session.slot}"))
+
+        self._go(Advance(pause_after=slot))
 
     def _go(self, advance: Advance) -> None:
         if not self._held().ask(advance):
@@ -201,6 +214,9 @@ def _checked(request: Continue) -> Advance:
     Raises:
         Refused: With the index or the address of the first bad part.
     """
+    if not request.advance_count:
+        raise Refused(InvalidRequest(error="advanceCount is 0; give at least 1"))
+
     return Advance(
         slots=request.advance_count,
         transactions=tuple(_transaction(text, index) for index, text in enumerate(request.transactions)),

@@ -11,7 +11,7 @@ from typing import final
 import attrs
 import msgspec
 
-from ...errors import RemoteProtocolError
+from ...errors import ConnectionLost, RemoteProtocolError
 from ...wire.addresses import is_address
 from ...wire.compression import StreamCompressor
 from ...wire.jsonrpc import (
@@ -52,6 +52,8 @@ class _Subscription:
     number: int
     request: SubscribeRequest
     reader: Reader
+    is_acknowledged: bool = False
+    """Before that nothing is sent."""
 
     @property
     def notification(self) -> str:
@@ -99,8 +101,8 @@ class DataConnection:
                     await self._forward(request, text)
 
     async def speak(self) -> Farewell:
-        """Send notifications as they come, until the session has gone."""
-        while not self._session.has_ended or self._session.has_completed:
+        """Send notifications as they come, until the session has gone; a completed one only after the end markers."""
+        while not self._session.has_ended or (self._session.has_completed and self._subscriptions):
             has_sent = False
             for subscription in list(self._subscriptions.values()):
                 has_sent |= await self._send_some(subscription)
@@ -135,9 +137,9 @@ class DataConnection:
 
         self._last_number += 1
         number = self._last_number
-        reader = log.add_reader(start)
+        subscription = self._subscriptions[number] = _Subscription(number, request, log.add_reader(start))
         await self._socket.send_text(write_acknowledgement(request.request_id, number))
-        self._subscriptions[number] = _Subscription(number, request, reader)
+        subscription.is_acknowledged = True
         self._session.bell.ring()
 
     async def _refuse_unreadable(self, text: str | bytes, error: RemoteProtocolError) -> None:
@@ -147,7 +149,10 @@ class DataConnection:
         await self._socket.send_text(write_error(request_id, code, str(error)))
 
     async def _send_some(self, subscription: _Subscription) -> bool:
-        """Send what a few items of the log hold for it; False: it has seen everything there is."""
+        """Send what a few items of the log hold for it; False: there is nothing to do, and nothing was awaited."""
+        if subscription.number not in self._subscriptions or not subscription.is_acknowledged:
+            return False
+
         log, reader = self._session.notifications, subscription.reader
         frames: list[tuple[bool, bytes]] = []
         size, position = 0, reader.position
@@ -193,7 +198,12 @@ class DataConnection:
             await self._socket.send_text(write_error(request.request_id, _SERVER_ERROR, "the session is not ready"))
             return
 
-        await self._socket.send_text(await engine.rpc(text.encode() if isinstance(text, str) else text))
+        answer: bytes | str
+        try:
+            answer = await engine.rpc(text.encode() if isinstance(text, str) else text)
+        except ConnectionLost as error:
+            answer = write_error(request.request_id, _SERVER_ERROR, str(error))
+        await self._socket.send_text(answer)
 
 
 class _Identified(msgspec.Struct):

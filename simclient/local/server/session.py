@@ -1,7 +1,9 @@
 """One served session: an engine, what it has said, and how far it was told to go.
 
 Rules, by the published protocol and not by our client's:
-- A session waits after `readyForContinue`; one request makes it go on. A second one before the next ready is answered with an error.
+- A session waits after `readyForContinue` or `paused`; one request makes it go on. A second one before that is answered with an error.
+- What the engine refuses changes nothing: the error comes, and then `readyForContinue`.
+- `continue` ends in `readyForContinue`, `continueTo` in `paused`, and either in `completed` at the end of the range.
 - Every event carries a sequence number, counted from 1, and is kept for replay within a bound; notifications likewise.
 - The notifications of a slot are there before its `slotNotification`.
 - After the last slot of the range comes `completed`, and then the end markers of all subscriptions.
@@ -17,14 +19,20 @@ from typing import Final, final
 import attrs
 import trio
 
-from ...errors import ConnectionLost, InputError
+from ...errors import BundleError, ConnectionLost, InputError
 from ...wire.accounts import AccountData
 from ...wire.codec import write_response
-from ...wire.failures import BacktestFailure, Internal, InvalidTransactionFormat, NoProducedBlocksInRange
+from ...wire.failures import (
+    BacktestFailure,
+    Internal,
+    InvalidRequest,
+    InvalidTransactionFormat,
+    NoProducedBlocksInRange,
+)
 from ...wire.params import SessionParams
-from ...wire.responses import Completed, ErrorEvent, ReadyForContinue, SessionEvent, SlotNotification, Status
+from ...wire.responses import Completed, ErrorEvent, Paused, ReadyForContinue, SessionEvent, SlotNotification, Status
 from ...wire.summary import SessionSummary
-from ..engine import Engine, Published, SlotResult, open_engine
+from ..engine import Engine, Published, SlotResult, TransactionRefused, open_engine
 from .bell import Bell
 from .limits import SimulatorLimits
 from .replay_log import ReplayLog
@@ -42,8 +50,8 @@ class Advance:
 
     slots: int = _U64_MAX
     """At most so many."""
-    last_slot: int = _U64_MAX
-    """Not beyond this one."""
+    pause_after: int | None = None
+    """Not beyond this slot, whether or not it was produced, and then pause."""
     transactions: tuple[bytes, ...] = ()
     modifications: Mapping[str, AccountData] = attrs.field(factory=dict)
 
@@ -66,6 +74,8 @@ class ServedSession:
         """Rings when anything about the session has changed."""
         self.engine: Engine | None = None
         """There once the bundle is loaded."""
+        self.slot = params.start_slot - 1
+        """The last that was executed."""
         self.is_ready = False
         self.has_completed = False
         self.has_ended = False
@@ -117,42 +127,54 @@ class ServedSession:
             self._fail(NoProducedBlocksInRange(start_slot=start, end_slot=end))
             return
 
-        self._wait()
+        self._wait(ReadyForContinue())
+        await self._go_on(engine)
+
+    async def _go_on(self, engine: Engine) -> None:
         async for advance in self._todo:
-            if await self._advance(engine, advance):
+            is_done = await self._carry_out(engine, advance)
+            if engine.next_slot is None:
+                self.has_completed = True
+                self._say(Completed(summary=self._summary if self.params.send_summary else None))
                 await trio.sleep_forever()
-            self._wait()
+            paused = None if advance.pause_after is None or not is_done else Paused(slot=advance.pause_after)
+            self._wait(paused or ReadyForContinue())
 
-    async def _advance(self, engine: Engine, advance: Advance) -> bool:
-        """Execute slots; tell whether the range has ended."""
-        self._announce(advance)
-        transactions, modifications = advance.transactions, advance.modifications
-        done, is_last, slot = 0, False, 0
-        while done < advance.slots and slot < advance.last_slot and not is_last:
-            try:
-                result = await engine.execute_slot(transactions=transactions, modifications=modifications)
-            except InputError as error:
-                self._say(ErrorEvent(failure=InvalidTransactionFormat(index=0, error=str(error))))
-                return False
+    async def _carry_out(self, engine: Engine, advance: Advance) -> bool:
+        """Execute what was asked for; False: the engine refused it, which has been said."""
+        try:
+            await self._advance(engine, advance)
+        except BundleError:
+            raise
+        except TransactionRefused as error:
+            self._fail(InvalidTransactionFormat(index=error.index, error=str(error)))
+            return False
+        except InputError as error:
+            self._fail(InvalidRequest(error=str(error)))
+            return False
 
-            if not done and transactions:
-                self._say(Status(status="executedUserTransactions"))
-            transactions, modifications = (), {}
-            done, slot, is_last = done + 1, result.slot, result.is_last
+        return True
+
+    async def _advance(self, engine: Engine, advance: Advance) -> None:
+        last_slot = _U64_MAX if advance.pause_after is None else advance.pause_after
+        transactions, modifications, left = advance.transactions, advance.modifications, advance.slots
+        while left and engine.next_slot is not None and engine.next_slot <= last_slot:
+            result = await engine.execute_slot(transactions=transactions, modifications=modifications)
+            if left == advance.slots:
+                self._announce(advance)
+            transactions, modifications, left = (), {}, left - 1
             await self._publish(result)
         self._say(Status(status="executedBlockTransactions"))
-        if is_last:
-            self.has_completed = True
-            self._say(Completed(summary=self._summary if self.params.send_summary else None))
-        return is_last
 
     def _announce(self, advance: Advance) -> None:
+        """Say that the engine took what was given: only then is it known to be good."""
         if advance.transactions:
             self._say(Status(status="decodedTransactions"))
         if advance.modifications:
             self._say(Status(status="appliedAccountModifications"))
         if advance.transactions:
             self._say(Status(status="readyToExecuteUserTransactions"))
+            self._say(Status(status="executedUserTransactions"))
         self._say(Status(status="executingBlockTransactions"))
 
     async def _publish(self, result: SlotResult) -> None:
@@ -164,13 +186,14 @@ class ServedSession:
                 await self.bell.wait()
             self.notifications.append(published)
         self._summary = _sum(self._summary, result.summary)
+        self.slot = result.slot
         while not self.events.has_room():
             await self.bell.wait()
         self._say(SlotNotification(slot=result.slot))
 
-    def _wait(self) -> None:
+    def _wait(self, reason: ReadyForContinue | Paused) -> None:
         self.is_ready = True
-        self._say(ReadyForContinue())
+        self._say(reason)
 
     def _fail(self, failure: BacktestFailure) -> None:
         self._say(ErrorEvent(failure=failure))

@@ -127,6 +127,8 @@ class LocalSimulator:
             return refusal(404, "there is no such session; it may have ended")
         if request.method != "POST":
             return refusal(405, f"{request.method} is not served here", headers=(("allow", "POST"),))
+        if session.has_ended:
+            return refusal(410, "the session has failed; its control connection says why")
         if session.engine is None:
             return refusal(503, "the session is not ready", headers=(("retry-after", "1"),))
 
