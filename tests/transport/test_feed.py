@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import struct
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -11,6 +12,7 @@ from functools import partial
 import pytest
 import trio
 import trio.testing
+import trustme
 from wsproto.events import BytesMessage, CloseConnection, Event, Ping, Pong, TextMessage
 
 from simclient.errors import ConnectError, ConnectionLost, HttpError, InputError
@@ -249,6 +251,21 @@ class TestEnding:
 
         assert halting.is_closed
 
+    async def test_a_ping_after_a_failed_write_does_no_harm(self, autojump_clock: trio.testing.MockClock) -> None:
+        """Where nothing can be written any more, what arrives is still read, pings and the close frame too."""
+        ours, theirs = trio.testing.memory_stream_pair()
+        halting = Halting(ours, 300, then_break=True)
+        peer = Peer(theirs)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(peer.accept)
+            async with open_feed(URL, limits=LIMITS, open_stream=opener_of(halting)) as feed:
+                with pytest.raises(ConnectionLost):
+                    await feed.send("x" * 900)
+                await peer.send(Ping(payload=b"p"), TextMessage(data="a"), CloseConnection(code=1012))
+                assert await feed.receive_batch() == [(False, b"a")]
+                assert (await lost(feed)).code == 1012
+
     async def test_a_cancelled_send_does_not_tear_its_frame(self, autojump_clock: trio.testing.MockClock) -> None:
         """A send cancelled while it is written is finished, one still queued is withdrawn; the next arrives whole."""
         peer, open_stream = lockstep_peer()
@@ -324,6 +341,32 @@ class TestLeaving:
 
             assert trio.current_time() == start
             assert "closed by this side" in str(await lost(feed))
+
+    async def test_a_reader_in_another_task_learns_of_the_close(self, autojump_clock: trio.testing.MockClock) -> None:
+        """`aclose` does not wait for a task that is reading, and that task gets ConnectionLost."""
+        errors: list[ConnectionLost] = []
+
+        async def read(feed: Feed) -> None:
+            errors.append(await lost(feed))
+
+        async with opened() as (feed, peer):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(read, feed)
+                await trio.testing.wait_all_tasks_blocked()
+                await feed.aclose()
+
+            assert isinstance(await peer.receive(), CloseConnection)
+        assert "closed by this side" in str(errors[0])
+
+    async def test_a_cancelled_close_closes_at_once(self, autojump_clock: trio.testing.MockClock) -> None:
+        """Whoever has no time to say goodbye closes the stream nevertheless."""
+        async with opened() as (feed, peer):
+            with trio.move_on_after(1):
+                await feed.aclose()
+            assert trio.current_time() == 1
+            assert isinstance(await peer.receive(), CloseConnection)
+            with pytest.raises(trio.EndOfChannel):
+                await peer.receive()
 
     async def test_cancellation_says_goodbye(self, autojump_clock: trio.testing.MockClock) -> None:
         """A block that is cancelled from outside still sends its close frame."""
@@ -528,6 +571,28 @@ class TestOverLoopback:
                 pass
 
         assert [type(event) for event in seen] == [CloseConnection]
+
+    async def test_a_feed_runs_over_tls(self) -> None:
+        """`wss://` goes through TLS with the context given, both ways, and is closed as any other."""
+        authority = trustme.CA()
+        ours, theirs = ssl.create_default_context(), ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        authority.configure_trust(ours)
+        authority.issue_cert("localhost").configure_cert(theirs)
+        seen: list[Event] = []
+
+        async def serve(_: Peer, stream: trio.SocketStream) -> None:
+            peer = Peer(trio.SSLStream(stream, theirs, server_side=True, https_compatible=True))
+            await peer.accept(TextMessage(data="hello"))
+            seen.extend([await peer.receive(), await peer.receive_close()])
+
+        async with served(serve) as url:
+            secure = url.replace("ws://127.0.0.1", "wss://localhost")
+            async with open_feed(secure, limits=LIMITS, ssl_context=ours) as feed:
+                assert await feed.receive_batch() == [(False, b"hello")]
+                await feed.send("secret")
+
+        assert seen[0] == TextMessage(data="secret")
+        assert isinstance(seen[1], CloseConnection)
 
     async def test_a_cut_is_told_after_the_last_message(self) -> None:
         """A server that goes away without a close frame leaves a lost connection with code 1006."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from wsproto import ConnectionType
 from wsproto.connection import Connection
@@ -94,6 +94,7 @@ CUTS = st.lists(st.integers(min_value=0, max_value=2**20), max_size=12)
 
 
 class TestReading:
+    @settings(deadline=None)
     @given(CONVERSATIONS, st.none() | CLOSES, CUTS)
     def test_it_reads_what_wsproto_reads(
         self, events: list[Event], close: CloseConnection | None, cuts: list[int]
@@ -109,6 +110,7 @@ class TestReading:
         assert reader.ending == ending
         assert reader.take_ping() == (pings[-1] if pings else None)
 
+    @settings(deadline=None)
     @given(CONVERSATIONS)
     def test_one_byte_at_a_time_is_enough(self, events: list[Event]) -> None:
         """Reads of a single byte give the same messages as one read of all."""
@@ -118,6 +120,7 @@ class TestReading:
 
         assert slowly == FrameReader(10 * LIMIT).feed(data)
 
+    @settings(deadline=None)
     @given(st.binary(max_size=300) | st.builds(lambda head, rest: head + rest, st.binary(max_size=2), BYTES), CUTS)
     def test_any_bytes_give_the_same_however_they_are_cut(self, data: bytes, cuts: list[int]) -> None:
         """Garbage ends in the same messages and the same ending for every cut of the reads, and in no other error."""
@@ -221,11 +224,13 @@ class TestViolations:
 
 
 class TestWriting:
+    @settings(deadline=None)
     @given(st.lists(st.tuples(st.just(True), BYTES) | st.tuples(st.just(False), TEXTS.map(str.encode)), max_size=5))
     def test_a_server_writes_frames_that_are_read_back(self, messages: list[Frame]) -> None:
         """Unmasked frames written in bulk are those of wsproto."""
         assert read_by_wsproto(encode_frames(messages)) == (messages, [], None)
 
+    @settings(deadline=None)
     @given(st.lists(TEXTS, max_size=3), st.binary(max_size=125), st.text())
     def test_a_client_writes_frames_that_wsproto_reads(self, texts: list[str], payload: bytes, reason: str) -> None:
         """Masked messages, pings, pongs and a close frame are read by a server of wsproto; a long reason is cut."""
