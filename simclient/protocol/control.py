@@ -6,7 +6,7 @@ Theory of operation. A socket is either down, or in one of these phases:
       ▲                                                 │ the socket breaks
       └─────────────────────────────────────────────────┘
     DOWN ──connected──► ATTACHING ──sessionAttached──► RESUMING ──success──► RUNNING
-    any of them ──close()──► CLOSING ──success, or the socket ends──► ENDED
+    any of them ──close()──► CLOSING ──success──► ENDED
 
 - Session events may come in every phase, also between attach and resume; each is handed on once: an event whose sequence number was
   seen before is a replay and is dropped.
@@ -18,6 +18,8 @@ Theory of operation. A socket is either down, or in one of these phases:
   ever sent twice, and nothing is forgotten.
 - A create whose socket breaks before the answer is sent again, with the same token where there is one; without a token the server may
   hold an orphan until its disconnect timeout: `possible_orphans` counts them.
+- A close whose socket ends before the answer may not have been read: the session is attached to once more to close it. A second such end
+  counts as the answer.
 - Final: ENDED, and a run that failed (`Fail`).
 
 Source: protocol.md "A session's life"; `managed/control.rs` of simulator-client 0.9.0 for the order of the handshake.
@@ -103,6 +105,7 @@ class ControlMachine:
         self._is_ready = False
         self._data_is_up = False
         self._wants_close = False
+        self._has_lost_a_close = False
         self._has_failed = False
         self.phase = Phase.DOWN
         self.deadline: float | None = None
@@ -130,9 +133,10 @@ class ControlMachine:
         if self.phase is Phase.ENDED:
             return []
 
-        if self.phase is Phase.CLOSING:
+        if self.phase is Phase.CLOSING and self._has_lost_a_close:
             return self._end()
 
+        self._has_lost_a_close = self.phase is Phase.CLOSING
         if self.phase is Phase.CREATING and self._create.create_token is None:
             self.possible_orphans += 1
         self.phase = Phase.DOWN
@@ -238,6 +242,8 @@ class ControlMachine:
         return shaking_hands and message.seq_id is None
 
     def _refused(self, error: ErrorEvent) -> list[Command]:
+        if self._wants_close:
+            return self._end()  # what cannot be taken up again need not be closed
         if self.phase is not Phase.CREATING and isinstance(error.failure, SessionOwnershipBusy):
             return [Reconnect(describe_failure(error.failure))]
 

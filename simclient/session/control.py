@@ -73,6 +73,8 @@ class ControlTask:
         self._unreadable = 0
         self._has_failed = False
         self.session: SessionCreated | SessionAttached | None = None
+        self._close_asked = trio.Event()
+        self._has_come_back_to_close = False
         self.opened = trio.Event()
         """Set when the session exists, and when it never will."""
         self.ended = trio.Event()
@@ -87,12 +89,21 @@ class ControlTask:
         return self._machine
 
     async def run(self) -> None:
-        """Keep the control plane up until the session is closed, or fails."""
+        """Keep the control plane up until the session is closed, or fails.
+
+        A completed run needs no control plane: a socket lost after that is only replaced to close the session.
+        """
         try:
             while not self._is_over:
                 error = await self._one_socket()
                 self._perform(self._machine.disconnected())
-                if not self._is_over:
+                if self._is_over or (self._close_asked.is_set() and isinstance(error, ConnectError)):
+                    return
+                if self._machine.is_complete:
+                    await self._close_asked.wait()
+                elif self._close_asked.is_set() and not self._has_come_back_to_close:
+                    self._has_come_back_to_close = True  # at once: leaving is short
+                else:
                     await self._wait_for_the_next_attempt(error)
         finally:
             self.opened.set()
@@ -112,6 +123,7 @@ class ControlTask:
 
     def close(self) -> None:
         """End the session on the server, if it can be reached; `ended` is set when that is done and the socket is closed."""
+        self._close_asked.set()
         self._perform(self._machine.close())
         self._backoff.cancel(reason="the session is being closed")
 
@@ -119,8 +131,7 @@ class ControlTask:
 
     @property
     def _is_over(self) -> bool:
-        done = self._machine.is_complete and self._outbox is None
-        return done or self._has_failed or self._machine.phase is Phase.ENDED
+        return self._has_failed or self._machine.phase is Phase.ENDED
 
     async def _one_socket(self) -> SimClientError:
         """Connect, converse until the socket or the session ends; return why it ended."""

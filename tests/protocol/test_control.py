@@ -341,11 +341,23 @@ def test_completed_answers_a_close_too() -> None:
     assert machine.receive(said(Completed(), 2), 0) == [Complete(Completed()), Closed()]
 
 
-def test_a_socket_that_ends_during_the_close_ends_the_session() -> None:
-    """A reset at this point is not an error."""
+def test_a_close_whose_answer_is_lost_is_said_once_more() -> None:
+    """The server may not have read it; a second end of the socket is answer enough, and never an error."""
+    machine = running(ready_seq=3)
+    machine.close()
+    assert machine.disconnected() == []
+    assert machine.connected(0) == [Send(AttachSession(session_id="s", last_sequence=3))]
+    assert machine.receive(said(ATTACHED), 0) == [Send(CloseSession())]
+    assert machine.disconnected() == [Closed()]
+
+
+def test_a_session_that_cannot_be_taken_up_to_be_closed_is_closed() -> None:
+    """The server has read the first close after all."""
     machine = running()
     machine.close()
-    assert machine.disconnected() == [Closed()]
+    machine.disconnected()
+    machine.connected(0)
+    assert machine.receive(error(SessionNotFound(session_id="s")), 0) == [Closed()]
 
 
 def test_closing_while_down_attaches_first() -> None:

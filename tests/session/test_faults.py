@@ -511,3 +511,25 @@ async def _cancel_when_all_wait(scope: trio.CancelScope) -> None:
 async def _cancel_after(scope: trio.CancelScope, event: trio.Event) -> None:
     await event.wait()
     scope.cancel()
+
+
+@endings
+async def test_a_completed_session_whose_socket_is_gone_is_still_closed(end: Ending) -> None:
+    """Leaving attaches once more, only to close the session, so that it does not wait on the server for its timeout."""
+
+    async def complete_and_end(peer: ControlPeer) -> None:
+        await peer.accept_create()
+        await peer.send(ReadyForContinue(), Completed(), seq_id=1)
+        await end(peer)
+
+    async def come_back_to_close(peer: ControlPeer) -> None:
+        request = await peer.expect(AttachSession)
+        assert request.last_sequence == 2
+        endpoint = peer.rpc_endpoint(request.session_id)
+        await peer.send(SessionAttached(session_id=request.session_id, rpc_endpoint=endpoint))
+        await peer.accept_close()
+
+    async with open_scripted_server(control=[complete_and_end, come_back_to_close]) as server:
+        async with open_session(server) as session:
+            events = [event async for event in session]
+    assert events == [ReadyForContinue(), Completed()]
