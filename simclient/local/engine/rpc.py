@@ -92,9 +92,8 @@ class RpcServer:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             return msgspec.json.encode(_error(None, {"code": _PARSE_ERROR, "message": f"Parse error: {error}"}))
 
-        if isinstance(request, list) and request:
-            return msgspec.json.encode([self._one(one) for one in cast("list[object]", request)])
-        return msgspec.json.encode(self._one(request))
+        batch = cast("list[object]", request) if isinstance(request, list) else []
+        return msgspec.json.encode([self._one(one) for one in batch] if batch else self._one(request))
 
     def _one(self, request: object) -> Json:
         fields = cast("Json", request) if isinstance(request, dict) else {}
@@ -340,15 +339,16 @@ def _address(value: object) -> Pubkey:
 
 
 def _addresses(value: object) -> list[Pubkey]:
-    if not isinstance(value, list) or len(value) > _MOST_ACCOUNTS:
+    addresses = cast("list[object]", value) if isinstance(value, list) else None
+    if addresses is None or len(addresses) > _MOST_ACCOUNTS:
         raise _Refused(_INVALID_PARAMS, f"Invalid params: expected a list of at most {_MOST_ACCOUNTS} addresses")
 
-    return [_address(one) for one in cast("list[object]", value)]
+    return [_address(one) for one in addresses]
 
 
 def _addresses_of(accounts: object) -> list[Pubkey]:
     """Return the addresses that a simulation is to give back."""
-    return _addresses(accounts.get("addresses", [])) if isinstance(accounts, dict) else []
+    return _addresses(cast("Json", accounts).get("addresses", [])) if isinstance(accounts, dict) else []
 
 
 def _account_json(account: Account | None, options: Json) -> Json | None:

@@ -53,7 +53,7 @@ class Advance:
     pause_after: int | None = None
     """Not beyond this slot, whether or not it was produced, and then pause."""
     transactions: tuple[bytes, ...] = ()
-    modifications: Mapping[str, AccountData] = attrs.field(factory=dict)
+    modifications: Mapping[str, AccountData] = attrs.field(factory=dict[str, AccountData])
 
 
 @final
@@ -157,12 +157,13 @@ class ServedSession:
 
     async def _advance(self, engine: Engine, advance: Advance) -> None:
         last_slot = _U64_MAX if advance.pause_after is None else advance.pause_after
-        transactions, modifications, left = advance.transactions, advance.modifications, advance.slots
+        transactions, left = advance.transactions, advance.slots
+        modifications: Mapping[str, AccountData] | None = advance.modifications
         while left and engine.next_slot is not None and engine.next_slot <= last_slot:
             result = await engine.execute_slot(transactions=transactions, modifications=modifications)
             if left == advance.slots:
                 self._announce(advance)
-            transactions, modifications, left = (), {}, left - 1
+            transactions, modifications, left = (), None, left - 1
             await self._publish(result)
         self._say(Status(status="executedBlockTransactions"))
 

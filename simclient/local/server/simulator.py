@@ -59,9 +59,10 @@ async def open_local_simulator(
             finally:
                 nursery.cancel_scope.cancel(reason="the simulator's block has ended")
     except BaseExceptionGroup as group:
-        if len(group.exceptions) > 1:
+        errors = list(group.exceptions)
+        if len(errors) > 1:
             raise
-        error = group.exceptions[0]
+        error = errors[0]
     if error is not None:
         raise error
 

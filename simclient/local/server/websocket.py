@@ -18,6 +18,7 @@ import trio
 import wsproto
 from wsproto import events
 from wsproto.connection import ConnectionState
+from wsproto.utilities import RemoteProtocolError as ProtocolBroken
 
 from ...errors import ConnectionLost
 from .frames import TEXT, encode_frame
@@ -119,7 +120,7 @@ class ServerSocket:
 
         try:
             self._protocol.receive_data(bytes(data) or None)
-        except wsproto.utilities.RemoteProtocolError as error:
+        except ProtocolBroken as error:
             raise ConnectionLost(f"the client broke the WebSocket protocol: {error}", code=_LOST) from error
         self._incoming = self._protocol.events()
 
@@ -161,7 +162,7 @@ async def accept_websocket(
     protocol = wsproto.WSConnection(wsproto.ConnectionType.SERVER)
     try:
         protocol.initiate_upgrade_connection(list(request.headers), request.target)
-    except wsproto.utilities.RemoteProtocolError as error:
+    except ProtocolBroken as error:
         raise HttpRefused(_handshake_refusal(error)) from error
 
     try:
@@ -213,7 +214,7 @@ def _taken(buffer: StringIO | BytesIO) -> str | bytes:
     return whole
 
 
-def _handshake_refusal(error: wsproto.utilities.RemoteProtocolError) -> HttpAnswer:
+def _handshake_refusal(error: ProtocolBroken) -> HttpAnswer:
     hint = error.event_hint
     status = hint.status_code if isinstance(hint, events.RejectConnection) else 400
     version = (("sec-websocket-version", "13"),) if status == 426 else ()
