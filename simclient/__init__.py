@@ -108,7 +108,51 @@ _HOMES = {
 
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
-__all__ = sorted(_HOME_OF)  # the names above, which the type checkers see one by one
+__all__ = [
+    "AccountData",
+    "AccountDiff",
+    "AccountDiffs",
+    "AccountState",
+    "BacktestSession",
+    "BudgetLimits",
+    "BundleError",
+    "Completed",
+    "ConnectError",
+    "ConnectionLost",
+    "Delivery",
+    "DiscoveryBatch",
+    "ErrorEvent",
+    "Event",
+    "ExecutedTransaction",
+    "HttpError",
+    "InputError",
+    "Limits",
+    "LocalProtocolError",
+    "LocalSimulator",
+    "Logs",
+    "Paused",
+    "ProgramExecuted",
+    "ProtocolError",
+    "ReadyForContinue",
+    "RemoteError",
+    "RemoteProtocolError",
+    "RpcError",
+    "SessionClosed",
+    "SessionRpc",
+    "SessionStatistics",
+    "SessionSummary",
+    "SimClientError",
+    "SlotNotification",
+    "Status",
+    "SubscriptionFailed",
+    "TokenBalance",
+    "TransactionLogs",
+    "Transactions",
+    "UnknownNotification",
+    "UnknownResponse",
+    "open_backtest_session",
+    "open_local_simulator",
+]
 
 
 def __getattr__(name: str) -> object:
