@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import struct
+from base64 import b64decode
 from pathlib import Path
 
 import msgspec
@@ -239,6 +241,27 @@ def pay_v1(lamports: int, *, compute_unit_limit: int | None = 1_000) -> bytes:
     config = TransactionConfig(compute_unit_limit=compute_unit_limit)
     message = MessageV1(plain.header, config, plain.lifetime_specifier, plain.account_keys, plain.instructions)
     return bytes(VersionedTransaction(message, [PAYER]))
+
+
+async def test_the_clock_is_the_blocks(tmp_path: Path) -> None:
+    """The clock has slot and time of the block, and the epoch's beginning, which stays through the epoch."""
+    epoch = 3 * 432_000
+    path = write_blocks(tmp_path / "epochs.bundle", {epoch - 5: [], epoch + 10: [], epoch + 20: []})
+    clocks = []
+    async with open_engine(path, start_slot=epoch - 5, end_slot=epoch + 20) as engine:
+        while engine.next_slot is not None:
+            await engine.execute_slot()
+            body = {"id": 1, "method": "getAccountInfo", "params": [CLOCK]}
+            answer = msgspec.json.decode(await engine.rpc(msgspec.json.encode(body)))
+            clocks.append(struct.unpack("<QqQQq", b64decode(answer["result"]["value"]["data"][0])))
+
+    before = BLOCK_TIME + epoch - 5 - 431_995 * 2 // 5
+    begin = BLOCK_TIME + epoch + 10 - 4
+    assert clocks == [
+        (epoch - 5, before, 2, 3, BLOCK_TIME + epoch - 5),
+        (epoch + 10, begin, 3, 4, BLOCK_TIME + epoch + 10),
+        (epoch + 20, begin, 3, 4, BLOCK_TIME + epoch + 20),
+    ]
 
 
 # What a user adds
