@@ -213,7 +213,9 @@ class WebSocket:
                         nursery.start_soon(self._writer.run, name="WebSocket writer")
                         await self._read(self._connection)
                         if self._is_closing:
-                            await self._has_closed.wait()  # the library's reader still has to see the peer's close frame
+                            await (
+                                self._has_closed.wait()
+                            )  # the library's reader still has to see the peer's close frame
                     nursery.cancel_scope.cancel()
             except* _FAILURES as failures:
                 self._end(f"it broke ({failures.exceptions[0]})", _ABNORMAL_CLOSURE, "")
