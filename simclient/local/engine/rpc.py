@@ -7,7 +7,6 @@ block that is executed, before the recorded ones. `modifyAccounts` takes effect 
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Callable
 from typing import cast, final
 
@@ -21,38 +20,36 @@ from solders.transaction import VersionedTransaction
 from solders.transaction_metadata import FailedTransactionMetadata
 
 from ...errors import InputError
-from ...wire.addresses import decode_base58, encode_base58, is_address
+from ...wire.addresses import encode_base58
 from .accounts import decimals_of, token_account, ui_account, ui_amount
-from .messages import ModifiedAccount
 from .render import return_data_json
 from .replay import Replay
+from .rpc_params import (
+    INVALID_PARAMS,
+    Json,
+    Params,
+    Refused,
+    read_address_list,
+    read_blob,
+    read_filters,
+    read_modifications,
+    read_wire,
+)
 from .svm import SLOTS_PER_EPOCH, error_of
-from .transactions import read_transaction, rebuilt
+from .transactions import rebuilt
 
 __all__ = ["RpcServer"]
 
-Json = dict[str, object]
-
-_PARSE_ERROR, _INVALID_REQUEST, _METHOD_NOT_FOUND, _INVALID_PARAMS = -32700, -32600, -32601, -32602
+_PARSE_ERROR, _INVALID_REQUEST, _METHOD_NOT_FOUND = -32700, -32600, -32601
 _PREFLIGHT_FAILURE = -32002
 """`SendTransactionPreflightFailure`; like the others of this range from Solana's custom errors."""
 _BLOCK_NOT_AVAILABLE = -32004
-_MOST_ACCOUNTS = 100
-"""Of one getMultipleAccounts, as Solana allows."""
 _BLOCKHASH_LIFE_BLOCKS = 150
 _VERSION = "4.1.0"
 """The Agave release that this LiteSVM is made from."""
 _FEATURE_SET = 0
 _GENESIS_HASH = "5eykt4UsFv8P8NJdTREpY1vzqKqZKvdpKuc147dw2N9d"
 """Mainnet's, whose slots are replayed."""
-
-
-class _Refused(Exception):  # it becomes an error object
-    def __init__(self, code: int, message: str, data: object = None) -> None:
-        super().__init__(message)
-        self.error: Json = {"code": code, "message": message}
-        if data is not None:
-            self.error["data"] = data
 
 
 @final
@@ -62,7 +59,7 @@ class RpcServer:
     def __init__(self, replay: Replay) -> None:
         self._replay = replay
         self._machine = replay.machine
-        self._methods: dict[str, Callable[[_Params], object]] = {
+        self._methods: dict[str, Callable[[Params], object]] = {
             "getAccountInfo": self._get_account_info,
             "getBalance": self._get_balance,
             "getBlockHeight": lambda _: self._machine.block_height,
@@ -92,7 +89,7 @@ class RpcServer:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             return msgspec.json.encode(_error(None, {"code": _PARSE_ERROR, "message": f"Parse error: {error}"}))
 
-        batch = cast("list[object]", request) if isinstance(request, list) else []
+        batch = _batch(request)
         return msgspec.json.encode([self._one(one) for one in batch] if batch else self._one(request))
 
     def _one(self, request: object) -> Json:
@@ -106,24 +103,24 @@ class RpcServer:
             return _error(request_id, {"code": _METHOD_NOT_FOUND, "message": f"Method not found: {name}"})
 
         try:
-            return {"jsonrpc": "2.0", "result": method(_Params(fields.get("params"))), "id": request_id}
-        except _Refused as refused:
+            return {"jsonrpc": "2.0", "result": method(Params(fields.get("params"))), "id": request_id}
+        except Refused as refused:
             return _error(request_id, refused.error)
 
     # Accounts
 
-    def _get_account_info(self, params: _Params) -> Json:
+    def _get_account_info(self, params: Params) -> Json:
         account = self._machine.get_account(params.address(0))
         return self._with_context(_account_json(account, params.options(1)))
 
-    def _get_multiple_accounts(self, params: _Params) -> Json:
+    def _get_multiple_accounts(self, params: Params) -> Json:
         addresses = params.addresses(0)
         options = params.options(1)
         return self._with_context([_account_json(self._machine.get_account(a), options) for a in addresses])
 
-    def _get_program_accounts(self, params: _Params) -> object:
+    def _get_program_accounts(self, params: Params) -> object:
         program, options = params.address(0), params.options(1)
-        matches = _filters(options.get("filters"))
+        matches = read_filters(options.get("filters"))
         found = [
             {"pubkey": str(address), "account": _account_json(account, options)}
             for address, account in self._machine.svm.get_program_accounts(program)
@@ -131,37 +128,33 @@ class RpcServer:
         ]
         return self._with_context(found) if options.get("withContext") else found
 
-    def _get_balance(self, params: _Params) -> Json:
+    def _get_balance(self, params: Params) -> Json:
         account = self._machine.get_account(params.address(0))
         return self._with_context(0 if account is None else account.lamports)
 
-    def _get_token_account_balance(self, params: _Params) -> Json:
+    def _get_token_account_balance(self, params: Params) -> Json:
         token = token_account(self._machine.get_account(params.address(0)))
         if token is None:
-            raise _Refused(_INVALID_PARAMS, "Invalid param: not a Token account")
+            raise Refused(INVALID_PARAMS, "Invalid param: not a Token account")
 
         mint, _, amount = token
         return self._with_context(ui_amount(amount, decimals_of(self._machine.get_account(mint))))
 
-    def _get_minimum_balance(self, params: _Params) -> int:
+    def _get_minimum_balance(self, params: Params) -> int:
         return self._machine.svm.minimum_balance_for_rent_exemption(params.number(0))
 
-    def _modify_accounts(self, params: _Params) -> int:
-        accounts = params.at(0)
-        if not isinstance(accounts, dict) or not accounts:
-            raise _Refused(_INVALID_PARAMS, "Invalid params: modifyAccounts takes a map of address to account")
-
-        modified = [_modified(address, account) for address, account in cast("dict[str, object]", accounts).items()]
+    def _modify_accounts(self, params: Params) -> int:
+        modified = read_modifications(params.at(0))
         try:
             self._machine.modify(modified)
         except InputError as error:
-            raise _Refused(_INVALID_PARAMS, f"Invalid params: {error}") from error
+            raise Refused(INVALID_PARAMS, f"Invalid params: {error}") from error
 
         return len(modified)
 
     # Blocks and time
 
-    def _get_latest_blockhash(self, params: _Params) -> Json:
+    def _get_latest_blockhash(self, params: Params) -> Json:
         return self._with_context(
             {
                 "blockhash": str(self._machine.blockhash),
@@ -169,18 +162,18 @@ class RpcServer:
             }
         )
 
-    def _is_blockhash_valid(self, params: _Params) -> Json:
+    def _is_blockhash_valid(self, params: Params) -> Json:
         return self._with_context(params.text(0) == str(self._machine.blockhash))
 
-    def _get_block_time(self, params: _Params) -> int:
+    def _get_block_time(self, params: Params) -> int:
         slot = params.number(0)
         block_time = self._replay.block_times.get(slot)
         if block_time is None:
-            raise _Refused(_BLOCK_NOT_AVAILABLE, f"Block not available for slot {slot}")
+            raise Refused(_BLOCK_NOT_AVAILABLE, f"Block not available for slot {slot}")
 
         return block_time
 
-    def _get_epoch_info(self, params: _Params) -> Json:
+    def _get_epoch_info(self, params: Params) -> Json:
         slot = self._machine.slot
         return {
             "absoluteSlot": slot,
@@ -193,31 +186,31 @@ class RpcServer:
 
     # Transactions
 
-    def _get_transaction(self, params: _Params) -> object:
+    def _get_transaction(self, params: Params) -> object:
         try:
             signature = Signature.from_string(params.text(0))
         except ValueError as error:
-            raise _Refused(_INVALID_PARAMS, f"Invalid param: {error}") from error
+            raise Refused(INVALID_PARAMS, f"Invalid param: {error}") from error
 
         encoding = params.options(1).get("encoding", "json")
         if encoding not in ("json", "jsonParsed"):
-            raise _Refused(_INVALID_PARAMS, f"Invalid param: encoding {encoding!r} is not served here, ask for json")
+            raise Refused(INVALID_PARAMS, f"Invalid param: encoding {encoding!r} is not served here, ask for json")
 
         found = self._replay.transactions.get(signature)
         return None if found is None else msgspec.Raw(found)
 
-    def _get_fee_for_message(self, params: _Params) -> Json:
-        wire = _decode(params.text(0), "base64")
+    def _get_fee_for_message(self, params: Params) -> Json:
+        wire = read_blob(params.text(0), "base64")
         try:
             message = from_bytes_versioned(wire)
         except ValueError as error:
-            raise _Refused(_INVALID_PARAMS, f"Invalid param: {error}") from error
+            raise Refused(INVALID_PARAMS, f"Invalid param: {error}") from error
 
         return self._with_context(5000 * message.header.num_required_signatures)
 
-    def _simulate_transaction(self, params: _Params) -> Json:
+    def _simulate_transaction(self, params: Params) -> Json:
         options = params.options(1)
-        transaction = _transaction(params.text(0), options)
+        transaction = read_wire(params.text(0), options)
         if options.get("replaceRecentBlockhash"):
             transaction = rebuilt(transaction, blockhash=self._machine.blockhash)
         verifies = self._machine.svm.get_sigverify()
@@ -233,7 +226,7 @@ class RpcServer:
         result = self._machine.simulate(transaction)
         failed = isinstance(result, FailedTransactionMetadata)
         meta = result.meta()
-        addresses = _addresses_of(options.get("accounts"))
+        addresses = read_address_list(options.get("accounts"))
         after: dict[Pubkey, Account] = (
             {}
             if isinstance(result, FailedTransactionMetadata)
@@ -254,14 +247,14 @@ class RpcServer:
     def _after(self, key: Pubkey, after: dict[Pubkey, Account]) -> Json | None:
         return ui_account(after.get(key) or self._machine.get_account(key))
 
-    def _send_transaction(self, params: _Params) -> str:
+    def _send_transaction(self, params: Params) -> str:
         options = params.options(1)
-        transaction = _transaction(params.text(0), options)
+        transaction = read_wire(params.text(0), options)
         if not options.get("skipPreflight"):
             result = self._machine.simulate(transaction)
             if isinstance(result, FailedTransactionMetadata):
                 error, logs = error_of(result), result.meta().logs()
-                raise _Refused(
+                raise Refused(
                     _PREFLIGHT_FAILURE,
                     f"Transaction simulation failed: {msgspec.json.encode(error).decode()}",
                     {
@@ -278,77 +271,13 @@ class RpcServer:
         return {"context": {"slot": self._machine.slot, "apiVersion": _VERSION}, "value": value}
 
 
-class _Params:
-    """The positional parameters of a request; null counts as none."""
-
-    def __init__(self, params: object) -> None:
-        if params is not None and not isinstance(params, list):
-            raise _Refused(_INVALID_PARAMS, "Invalid params: expected a list")
-
-        self._params = cast("list[object]", params or [])
-
-    def at(self, index: int) -> object:
-        """Return the parameter at `index`."""
-        if index >= len(self._params):
-            raise _Refused(_INVALID_PARAMS, f"Invalid params: parameter {index} is missing")
-
-        return self._params[index]
-
-    def text(self, index: int) -> str:
-        """Return a string."""
-        value = self.at(index)
-        if not isinstance(value, str):
-            raise _Refused(_INVALID_PARAMS, f"Invalid params: parameter {index} must be a string")
-
-        return value
-
-    def number(self, index: int) -> int:
-        """Return an unsigned number."""
-        value = self.at(index)
-        if type(value) is not int or not 0 <= value < 2**64:
-            raise _Refused(_INVALID_PARAMS, f"Invalid params: parameter {index} must be a whole number")
-
-        return value
-
-    def address(self, index: int) -> Pubkey:
-        """Return an address."""
-        return _address(self.at(index))
-
-    def addresses(self, index: int) -> list[Pubkey]:
-        """Return a list of addresses."""
-        return _addresses(self.at(index))
-
-    def options(self, index: int) -> Json:
-        """Return the configuration; empty where absent or null."""
-        value = self._params[index] if index < len(self._params) else None
-        if value is not None and not isinstance(value, dict):
-            raise _Refused(_INVALID_PARAMS, f"Invalid params: parameter {index} must be an object")
-
-        return cast("Json", value or {})
+def _batch(request: object) -> list[object]:
+    """Return the requests of a batch; none where it is a single request."""
+    return cast("list[object]", request) if isinstance(request, list) else []
 
 
 def _error(request_id: object, error: Json) -> Json:
     return {"jsonrpc": "2.0", "error": error, "id": request_id}
-
-
-def _address(value: object) -> Pubkey:
-    if not isinstance(value, str) or not is_address(value):
-        raise _Refused(_INVALID_PARAMS, f"Invalid param: {str(value)[:60]!r} is not an address")
-
-    return Pubkey.from_string(value)
-
-
-def _addresses(value: object) -> list[Pubkey]:
-    addresses = cast("list[object]", value) if isinstance(value, list) else None
-    if addresses is None or len(addresses) > _MOST_ACCOUNTS:
-        raise _Refused(_INVALID_PARAMS, f"Invalid params: expected a list of at most {_MOST_ACCOUNTS} addresses")
-
-    return [_address(one) for one in addresses]
-
-
-def _addresses_of(accounts: object) -> list[Pubkey]:
-    """Return the addresses that a simulation is to give back."""
-    return _addresses(cast("Json", accounts).get("addresses", [])) if isinstance(accounts, dict) else []
 
 
 def _account_json(account: Account | None, options: Json) -> Json | None:
@@ -371,56 +300,3 @@ def _account_json(account: Account | None, options: Json) -> Json | None:
         case _:
             found["data"] = [base64.b64encode(data).decode("ascii"), "base64"]
     return found
-
-
-def _filters(filters: object) -> list[Callable[[bytes], bool]]:
-    if filters is None:
-        return []
-    if not isinstance(filters, list):
-        raise _Refused(_INVALID_PARAMS, "Invalid params: filters must be a list")
-
-    return [_filter(one) for one in cast("list[object]", filters)]
-
-
-def _filter(value: object) -> Callable[[bytes], bool]:
-    match value:
-        case {"dataSize": int(size)}:
-            return lambda data: len(data) == size
-        case {"memcmp": {"offset": int(offset), "bytes": str(text), "encoding": "base64"}}:
-            wanted = _decode(text, "base64")
-        case {"memcmp": {"offset": int(offset), "bytes": str(text)}}:
-            wanted = _decode(text, "base58")
-        case _:
-            raise _Refused(_INVALID_PARAMS, "Invalid params: a filter is dataSize or memcmp")
-
-    return lambda data: data[offset : offset + len(wanted)] == wanted
-
-
-def _decode(text: str, encoding: object) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True) if encoding == "base64" else decode_base58(text)
-    except (binascii.Error, ValueError) as error:
-        raise _Refused(_INVALID_PARAMS, f"Invalid param: not {encoding}: {error}") from error
-
-
-def _transaction(text: str, options: Json) -> VersionedTransaction:
-    wire = _decode(text, options.get("encoding", "base58"))
-    try:
-        return read_transaction(wire)
-    except InputError as error:
-        raise _Refused(_INVALID_PARAMS, f"failed to deserialize the transaction: {error}") from error
-
-
-def _modified(address: str, account: object) -> ModifiedAccount:
-    fields = cast("Json", account) if isinstance(account, dict) else {}
-    lamports, owner, data = fields.get("lamports"), fields.get("owner"), fields.get("data")
-    if type(lamports) is not int or not isinstance(owner, str):
-        raise _Refused(_INVALID_PARAMS, f"Invalid params: the account {address[:60]!r} needs lamports, owner and data")
-
-    match data:
-        case {"data": str(text)} | [str(text), "base64"]:
-            decoded = _decode(text, "base64")
-        case _:
-            raise _Refused(_INVALID_PARAMS, f"Invalid params: the data of {address[:60]!r} is not base64")
-
-    return ModifiedAccount(address, lamports, owner, decoded, fields.get("executable") is True)
