@@ -17,7 +17,6 @@ FIRST_SLOT = 1_000
 PAYER = Keypair.from_seed(bytes([1]) * 32)
 PAYEE = Keypair.from_seed(bytes([2]) * 32)
 LAMPORTS = 10_000_000_000
-GARBAGE = BundleTransaction(wire=b"no transaction")
 SYSTEM_PROGRAM = "11111111111111111111111111111111"
 
 
@@ -26,7 +25,7 @@ def blockhash(slot: int) -> bytes:
     return hashlib.sha256(slot.to_bytes(8, "little")).digest()
 
 
-def write_payments(path: Path, *, slots: int = 20, payments: int = 1, garbage: bool = False) -> Path:
+def write_payments(path: Path, *, slots: int = 20, payments: int = 1) -> Path:
     """Write a bundle of consecutive slots with so many payments of 1,000,000 lamports and more in each."""
     accounts = [
         BundleAccount(address=bytes(key.pubkey()), lamports=LAMPORTS, owner=bytes(32), data=b"", executable=False)
@@ -47,7 +46,7 @@ def write_payments(path: Path, *, slots: int = 20, payments: int = 1, garbage: b
             blockhash=blockhash(slot),
             block_height=slot,
             block_time=1_700_000_000 + slot,
-            transactions=(GARBAGE,) if garbage else tuple(payment(slot, number) for number in range(payments)),
+            transactions=tuple(payment(slot, number) for number in range(payments)),
         )
         for slot in range(FIRST_SLOT, FIRST_SLOT + slots)
     )

@@ -12,6 +12,10 @@ from simclient.errors import InputError, RemoteError
 from simclient.local import open_local_simulator
 from simclient.research.run import run_backtest
 from simclient.research.values import RunConfig, RunCounts, RunResult, RunStatus, SilentObserver, StartedRun
+from simclient.testing import ControlPeer, open_scripted_server
+from simclient.wire.failures import ClerkError
+from simclient.wire.requests import Continue
+from simclient.wire.responses import ErrorEvent, ReadyForContinue
 from simclient.wire.subscriptions import Transactions
 
 from .bundles import FIRST_SLOT, PAYEE, PAYER, write_payments
@@ -92,12 +96,22 @@ async def test_an_observer_that_fails_ends_the_run_with_its_own_error(tmp_path: 
     assert [(result.status, result.reason) for result in listener.results] == [(RunStatus.FAILED, "no more paper")]
 
 
-async def test_a_server_that_only_answers_with_errors_is_given_up(tmp_path: Path) -> None:
+async def test_a_server_that_only_answers_with_errors_is_given_up() -> None:
     """Its last error is the failure; the run does not ask for ever."""
+
+    async def refuse_everything(peer: ControlPeer) -> None:
+        await peer.accept_create()
+        for _ in range(3):
+            await peer.send(ReadyForContinue())
+            await peer.expect(Continue)
+            await peer.send(ErrorEvent(failure=ClerkError(error="no store")))
+        await peer.send(ReadyForContinue())
+        await peer.accept_close()
+
     with trio.fail_after(HANG_SECONDS):
-        async with open_local_simulator([write_payments(tmp_path / "x.bundle", slots=3, garbage=True)]) as simulator:
+        async with open_scripted_server(control=[refuse_everything]) as server:
             with pytest.raises(RemoteError, match="executes no slot, 3 times in a row"):
-                await run_backtest(config(simulator.url, 3))
+                await run_backtest(RunConfig(url=server.url, start_slot=1, end_slot=3))
 
 
 def test_a_reversed_range_is_refused_before_anything() -> None:
