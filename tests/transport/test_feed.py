@@ -399,7 +399,7 @@ class TestLeaving:
             try:
                 async with open_feed(URL, limits=LIMITS, open_stream=open_stream):
                     raise error
-            except BaseException as caught:  # noqa: BLE001
+            except BaseException as caught:  # noqa: ASYNC103, BLE001 - the exception itself is looked at
                 raised = caught
 
         assert raised is error
