@@ -170,6 +170,10 @@ class ControlTask:
 
     def _verdict(self, error: SimClientError) -> SimClientError:
         """Say what the run ends with: the error itself, or that the budget is spent."""
+        if self._is_local and self.session is not None and isinstance(error, ConnectError):
+            gone = ConnectionLost(f"the simulator has gone, and the session with it: {error}")
+            gone.__cause__ = error
+            return gone
         if self._is_hopeless(error):
             return error
 

@@ -31,7 +31,7 @@ class Limits:
     closing_seconds: float = 5.0
     """For everything that leaving the block does."""
     reconnect: BudgetLimits = attrs.field(factory=BudgetLimits)
-    local_attempts: int = 5
+    local_attempts: int = 4
     """Failed connections in a row, about 15 s, after which a server on this machine counts as gone, with its sessions: unlike one on
     the network, nothing between us and it can be the reason. Ours."""
     max_message_bytes: int = 256 * 2**20

@@ -10,7 +10,14 @@ import pytest
 import trio
 import trio.testing
 
-from simclient.errors import ConnectError, LocalProtocolError, RemoteError, SessionClosed, SimClientError
+from simclient.errors import (
+    ConnectError,
+    ConnectionLost,
+    LocalProtocolError,
+    RemoteError,
+    SessionClosed,
+    SimClientError,
+)
 from simclient.protocol.budget import BudgetLimits
 from simclient.session.inbox import Event
 from simclient.session.limits import Limits
@@ -533,3 +540,20 @@ async def test_a_completed_session_whose_socket_is_gone_is_still_closed(end: End
         async with open_session(server) as session:
             events = [event async for event in session]
     assert events == [ReadyForContinue(), Completed()]
+
+
+async def test_a_simulator_of_this_machine_that_is_gone_is_given_up_soon() -> None:
+    """Four failed connections in a row end the run with one error that says so, long before the budget is spent."""
+
+    async def leave(peer: ControlPeer) -> None:
+        await peer.accept_create()
+        await peer.send(ReadyForContinue(), seq_id=1)
+        peer.cut()
+
+    async def refuse(peer: ControlPeer) -> None:
+        await peer.refuse(503)
+
+    async with open_scripted_server(control=[leave, refuse, refuse, refuse, refuse]) as server:
+        with pytest.raises(ConnectionLost, match="the simulator has gone"):
+            async with open_session(server) as session:
+                await run_to_the_end(session)
