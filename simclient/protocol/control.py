@@ -206,11 +206,11 @@ class ControlMachine:
         """The user leaves: end the session on the server."""
         self._wants_close = True
         match self.phase:
-            case Phase.RUNNING | Phase.RESUMING:
+            case Phase.RUNNING:
                 return self._say_goodbye()
             case Phase.DOWN if self._session_id is None:
                 return self._end()
-            case _:  # creating or attaching: when that is answered; down: when the next socket is up
+            case _:  # creating, attaching or resuming: when that is answered; down: when the next socket is up
                 return []
 
     # Answers to our own requests
@@ -233,6 +233,9 @@ class ControlMachine:
         return [Send(ResumeAttachedSession())]
 
     def _resumed(self, now: float) -> list[Command]:
+        if self._wants_close:
+            return self._say_goodbye()
+
         self.phase = Phase.RUNNING
         self.deadline = None if self._in_flight is None else now + self._grace_seconds
         return self._flush()

@@ -369,6 +369,17 @@ def test_closing_while_down_attaches_first() -> None:
     assert machine.receive(said(ATTACHED), 0) == [Send(CloseSession())]
 
 
+def test_the_answer_to_a_resume_is_not_taken_for_that_to_a_close() -> None:
+    """Leaving while the resume is unanswered waits for it, then closes."""
+    machine = running(ready_seq=3)
+    machine.disconnected()
+    machine.connected(0)
+    machine.receive(said(ATTACHED), 0)
+    assert machine.close() == []
+    assert machine.receive(said(Success()), 0) == [Send(CloseSession())]
+    assert machine.receive(said(Success()), 0) == [Closed()]
+
+
 def test_closing_before_there_is_a_session_needs_no_server() -> None:
     """There is nothing to close."""
     assert new_machine().close() == [Closed()]
