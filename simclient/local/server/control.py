@@ -9,6 +9,7 @@ from typing import final
 import trio
 
 from ...errors import RemoteProtocolError
+from ...transport.frames import encode_frames
 from ...wire.accounts import AccountData
 from ...wire.addresses import is_address
 from ...wire.codec import read_request, write_response
@@ -31,7 +32,6 @@ from ...wire.requests import (
     ResumeAttachedSession,
 )
 from ...wire.responses import ControlResponse, ErrorEvent, SessionAttached, SessionCreated, Success
-from .frames import TEXT, encode_frame
 from .replay_log import Reader
 from .session import Advance, ServedSession
 from .sessions import Refused, Sessions
@@ -102,7 +102,7 @@ class ControlConnection:
         if self._reader is not None:
             self._reader.position = end
         session.bell.ring()  # there may be room again
-        await self._socket.send(b"".join(encode_frame(TEXT, text.encode()) for text in texts))
+        await self._socket.send(encode_frames((False, text.encode()) for text in texts))
         return True
 
     async def _serve(self, request: ControlRequest) -> None:

@@ -12,6 +12,7 @@ import attrs
 import msgspec
 
 from ...errors import ConnectionLost, RemoteProtocolError
+from ...transport.frames import encode_frames
 from ...wire.addresses import is_address
 from ...wire.compression import StreamCompressor
 from ...wire.jsonrpc import (
@@ -29,7 +30,6 @@ from ...wire.jsonrpc import (
     write_subscription_complete,
 )
 from ..engine import Published
-from .frames import encode_frames
 from .limits import SimulatorLimits
 from .replay_log import Reader
 from .session import ServedSession

@@ -21,7 +21,7 @@ from wsproto.connection import ConnectionState
 from wsproto.utilities import RemoteProtocolError as ProtocolBroken
 
 from ...errors import ConnectionLost
-from .frames import TEXT, encode_frame
+from ...transport.frames import encode_frames
 from .http import HttpAnswer, HttpConnection, HttpRefused, HttpRequest, refusal
 from .limits import SimulatorLimits
 
@@ -87,7 +87,7 @@ class ServerSocket:
 
     async def send_text(self, text: str | bytes) -> None:
         """Queue one text message; as `send`."""
-        await self.send(encode_frame(TEXT, text.encode() if isinstance(text, str) else text))
+        await self.send(encode_frames([(False, text.encode() if isinstance(text, str) else text)]))
 
     async def close(self, farewell: Farewell) -> None:
         """Queue the close frame, after which nothing is sent; as `send`."""
