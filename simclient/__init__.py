@@ -45,6 +45,9 @@ if TYPE_CHECKING:
     from .wire.notifications import TokenBalance as TokenBalance
     from .wire.notifications import TransactionLogs as TransactionLogs
     from .wire.notifications import UnknownNotification as UnknownNotification
+    from .wire.reports import ActionReport as ActionReport
+    from .wire.reports import DiagnosticReport as DiagnosticReport
+    from .wire.reports import ReplacementReport as ReplacementReport
     from .wire.responses import Completed as Completed
     from .wire.responses import DiscoveryBatch as DiscoveryBatch
     from .wire.responses import ErrorEvent as ErrorEvent
@@ -54,7 +57,10 @@ if TYPE_CHECKING:
     from .wire.responses import Status as Status
     from .wire.responses import UnknownResponse as UnknownResponse
     from .wire.subscriptions import AccountDiffs as AccountDiffs
+    from .wire.subscriptions import Actions as Actions
+    from .wire.subscriptions import Diagnostics as Diagnostics
     from .wire.subscriptions import Logs as Logs
+    from .wire.subscriptions import Replacements as Replacements
     from .wire.subscriptions import Transactions as Transactions
     from .wire.summary import SessionSummary as SessionSummary
 
@@ -101,7 +107,8 @@ _HOMES = {
         "Status",
         "UnknownResponse",
     ),
-    "wire.subscriptions": ("AccountDiffs", "Logs", "Transactions"),
+    "wire.reports": ("ActionReport", "DiagnosticReport", "ReplacementReport"),
+    "wire.subscriptions": ("AccountDiffs", "Actions", "Diagnostics", "Logs", "Replacements", "Transactions"),
     "wire.summary": ("SessionSummary",),
 }
 """The module in which each public name lives."""
@@ -113,6 +120,8 @@ __all__ = [
     "AccountDiff",
     "AccountDiffs",
     "AccountState",
+    "ActionReport",
+    "Actions",
     "BacktestSession",
     "BudgetLimits",
     "BundleError",
@@ -120,6 +129,8 @@ __all__ = [
     "ConnectError",
     "ConnectionLost",
     "Delivery",
+    "DiagnosticReport",
+    "Diagnostics",
     "DiscoveryBatch",
     "ErrorEvent",
     "Event",
@@ -136,6 +147,8 @@ __all__ = [
     "ReadyForContinue",
     "RemoteError",
     "RemoteProtocolError",
+    "ReplacementReport",
+    "Replacements",
     "RpcError",
     "SessionClosed",
     "SessionRpc",

@@ -28,19 +28,27 @@ from ..wire.compression import StreamDecompressor
 from ..wire.notifications import (
     AccountDiff,
     Acknowledgement,
+    ActionReport,
+    DiagnosticReport,
     ExecutedTransaction,
     Refusal,
+    ReplacementReport,
     SubscriptionComplete,
     TransactionLogs,
     UnknownNotification,
     decode_data_message,
 )
-from ..wire.subscriptions import AccountDiffs, Subscription, SubscriptionKey, keys_of, write_subscribe
+from ..wire.subscriptions import Subscription, SubscriptionKey, commitment_of, keys_of, write_subscribe
 from .boundary import Boundary, digest_of
 
 __all__ = ["Notification", "Received", "SubscriptionMachine"]
 
-Notification = AccountDiff | ExecutedTransaction | TransactionLogs | UnknownNotification
+_KeyedNotification = (
+    AccountDiff | ExecutedTransaction | TransactionLogs | ActionReport | DiagnosticReport | ReplacementReport
+)
+"""What belongs to a key and has a slot."""
+
+Notification = _KeyedNotification | UnknownNotification
 """What a subscription hands to the user."""
 
 
@@ -109,7 +117,7 @@ class SubscriptionMachine:
         self._decompressor = StreamDecompressor(self._max_message_bytes)
         self._requested = dict(enumerate((key for key in self._keys if not key.has_ended), start=1))
         self._acknowledged = {}
-        commitment = "confirmed" if isinstance(self.subscription, AccountDiffs) else self.subscription.commitment
+        commitment = commitment_of(self.subscription)
         return [
             write_subscribe(
                 key.key,
@@ -178,12 +186,12 @@ class SubscriptionMachine:
     def _refused(self, refusal: Refusal) -> RpcError:
         key = self._requested.get(refusal.request_id or 0, self._keys[0]).key
         return RpcError(
-            f"the server refused {key.method} of {key.address}: {refusal.message} (code {refusal.code})",
+            f"the server refused {key.method}{key.address and f' of {key.address}'}: {refusal.message} (code {refusal.code})",
             method=key.method,
             code=refusal.code,
         )
 
-    def _is_new(self, key: _Key, message: AccountDiff | ExecutedTransaction | TransactionLogs) -> bool:
+    def _is_new(self, key: _Key, message: _KeyedNotification) -> bool:
         """Move the cursor and tell whether `message` is to be handed on."""
         slot = message.slot
         if key.cursor is None or slot > key.cursor:
@@ -207,7 +215,7 @@ class SubscriptionMachine:
         return True
 
     @staticmethod
-    def _was_handed_on(replay: Counter[bytes], message: AccountDiff | ExecutedTransaction | TransactionLogs) -> bool:
+    def _was_handed_on(replay: Counter[bytes], message: _KeyedNotification) -> bool:
         digest = digest_of(message)
         if not replay[digest]:
             return False
@@ -216,8 +224,8 @@ class SubscriptionMachine:
         return True
 
 
-_KEYED = (AccountDiff, ExecutedTransaction, TransactionLogs)
-"""Notifications that belong to a key and have a slot."""
+_KEYED = (AccountDiff, ExecutedTransaction, TransactionLogs, ActionReport, DiagnosticReport, ReplacementReport)
+"""The classes of `_KeyedNotification`, spelt out for the type checkers."""
 
 
 @attrs.define

@@ -8,7 +8,15 @@ from __future__ import annotations
 
 import time
 
-from ..wire.subscriptions import AccountDiffs, Logs, Subscription, Transactions
+from ..wire.subscriptions import (
+    AccountDiffs,
+    Actions,
+    Diagnostics,
+    Logs,
+    Replacements,
+    Subscription,
+    Transactions,
+)
 from ..wire.urls import control_url, redact
 from .ndjson import JsonValue, line
 from .values import RunConfig, RunResult, StartedRun
@@ -112,4 +120,6 @@ def _watched(subscriptions: tuple[Subscription, ...]) -> dict[str, list[str]]:
                 watched["logs"] += mentions
             case Transactions(mentions=mentions):
                 watched["transactions"] += mentions
+            case Actions() | Diagnostics() | Replacements():
+                pass  # of the session as a whole
     return watched

@@ -1,6 +1,6 @@
 """What a 0.28 session says of its scheduled actions and probes: the results of `actionSubscribe` and `diagnosticSubscribe`.
 
-They arrive as `UnknownNotification`; `read_value(ActionResult, notification.result_bytes)` reads one.
+They arrive inside of the notifications of `reports`.
 """
 
 from __future__ import annotations

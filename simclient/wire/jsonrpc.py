@@ -9,7 +9,7 @@ import attrs
 
 from ..errors import RemoteProtocolError
 from .json_text import JsonValue, describe, dump, parse
-from .subscriptions import ACCOUNT_DIFFS, LOGS, TRANSACTIONS, SubscriptionKey
+from .subscriptions import ACCOUNT_DIFFS, ADDRESSED, SESSION_WIDE, SubscriptionKey
 
 __all__ = [
     "INTERNAL_ERROR",
@@ -87,7 +87,7 @@ def read_rpc_request(payload: str | bytes) -> RpcRequest | SubscribeRequest | Un
     if isinstance(request_id, bool) or not isinstance(request_id, int | str | None):
         raise _unreadable("$.id", "an integer, a string or null", request_id)
 
-    if method in (ACCOUNT_DIFFS, LOGS, TRANSACTIONS):
+    if method in ADDRESSED or method in SESSION_WIDE:
         return _subscribe_request(method, request_id, params)
     if method.endswith("Unsubscribe"):
         return _unsubscribe_request(method, request_id, params)
@@ -154,6 +154,10 @@ def _target_and_options(params: JsonValue) -> tuple[JsonValue, dict[str, JsonVal
 
 
 def _key_of(method: str, target: JsonValue, *, is_program: bool) -> SubscriptionKey:
+    if method in SESSION_WIDE:
+        if target is not None:
+            raise _unreadable("$.params[0]", "null", target)
+        return SubscriptionKey(method, "")
     if method == ACCOUNT_DIFFS:
         if not isinstance(target, str):
             raise _unreadable("$.params[0]", "an address", target)

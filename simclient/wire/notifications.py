@@ -4,13 +4,15 @@ Notifications come at hundreds of thousands a second, so each is decoded once, b
 sees. The whole message stays with it as `raw`; account data, transaction metadata and unknown fields are decoded when they are asked for.
 Strings are opaque: servers send signatures and accounts that are not base58. Every field that a server may leave out can be None.
 
-`decode_data_message` is the one reader; whatever it cannot read is a `RemoteProtocolError`, and a method that it does not know arrives as
-an `UnknownNotification`. Source: the notification types of simulator-client 0.9.0 and of Solana's `getTransaction`.
+`decode_data_message` is the one reader; whatever it cannot read is a `RemoteProtocolError`, and a method that it does not know, or a
+report of a kind that it does not know, arrives as an `UnknownNotification`. Source: the notification types of simulator-client 0.9.0 and of
+Solana's `getTransaction`.
 """
 
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import final
 
 import attrs
@@ -30,14 +32,18 @@ from .notification_parts import (
     error_text,
     excerpt_of,
 )
+from .reports import REPORT_METHODS, ActionReport, DiagnosticReport, ReplacementReport, read_report
 
 __all__ = [
     "AccountDiff",
     "AccountState",
     "Acknowledgement",
+    "ActionReport",
     "DataMessage",
+    "DiagnosticReport",
     "ExecutedTransaction",
     "Refusal",
+    "ReplacementReport",
     "SubscriptionComplete",
     "TokenBalance",
     "TransactionLogs",
@@ -239,6 +245,9 @@ DataMessage = (
     AccountDiff
     | ExecutedTransaction
     | TransactionLogs
+    | ActionReport
+    | DiagnosticReport
+    | ReplacementReport
     | UnknownNotification
     | SubscriptionComplete
     | Acknowledgement
@@ -319,6 +328,9 @@ def _decode_rare(payload: bytes, label: str | None, why: msgspec.ValidationError
         return Acknowledgement(request_id=request_id, subscription_id=_number(message.result, payload))
     if message.method is None or message.method in _KNOWN_METHODS:
         raise _unreadable(payload, why) from why
+    if message.method in REPORT_METHODS:
+        with suppress(RemoteProtocolError, msgspec.ValidationError):  # of a newer server: kept as it came
+            return read_report(payload, label)
 
     return _unknown(message.method, message.params, payload, label)
 

@@ -17,11 +17,20 @@ from .json_text import JsonValue, dump
 from .subscribe_options import SubscribeOptions
 
 __all__ = [
+    "ACCOUNT_DIFFS",
+    "ADDRESSED",
+    "LOGS",
+    "SESSION_WIDE",
+    "TRANSACTIONS",
     "AccountDiffs",
+    "Actions",
+    "Diagnostics",
     "Logs",
+    "Replacements",
     "Subscription",
     "SubscriptionKey",
     "Transactions",
+    "commitment_of",
     "describe_subscription",
     "keys_of",
     "names_of",
@@ -32,6 +41,14 @@ __all__ = [
 ACCOUNT_DIFFS = "accountDiffSubscribe"
 LOGS = "logsSubscribe"
 TRANSACTIONS = "transactionSubscribe"
+ACTIONS = "actionSubscribe"
+DIAGNOSTICS = "diagnosticSubscribe"
+REPLACEMENTS = "replacementSubscribe"
+
+ADDRESSED = frozenset({ACCOUNT_DIFFS, LOGS, TRANSACTIONS})
+"""Methods whose requests name an address."""
+SESSION_WIDE = frozenset({ACTIONS, DIAGNOSTICS, REPLACEMENTS})
+"""Methods whose requests name none: there is one such stream per session. Source: simulator-client 0.28.0."""
 
 
 def _addresses(value: object) -> tuple[str, ...]:
@@ -48,6 +65,7 @@ class SubscriptionKey:
     method: str
     """The wire method, for instance `accountDiffSubscribe`."""
     address: str
+    """Base58; empty for what concerns the session as a whole."""
     is_program: bool = False
     """Only for account diffs: every account that the program owns, not one account."""
 
@@ -118,7 +136,40 @@ class Logs:
             raise InputError("Logs watches nothing: name an address in `mentions`")
 
 
-Subscription = AccountDiffs | Transactions | Logs
+@attrs.frozen(kw_only=True)
+class Actions:
+    """The result of every scheduled action (`actions` of the session): an `ActionReport` each. Needs a 0.28 server.
+
+    Args:
+        label: A name of yours; events carry it.
+    """
+
+    label: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Diagnostics:
+    """The answer to every diagnostic probe of the session: a `DiagnosticReport` each. Needs a 0.28 server.
+
+    Args:
+        label: A name of yours; events carry it.
+    """
+
+    label: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Replacements:
+    """What became of every transaction that the session routed anew: a `ReplacementReport` each. Needs a 0.28 server.
+
+    Args:
+        label: A name of yours; events carry it.
+    """
+
+    label: str | None = None
+
+
+Subscription = AccountDiffs | Transactions | Logs | Actions | Diagnostics | Replacements
 
 
 def keys_of(subscription: Subscription) -> tuple[SubscriptionKey, ...]:
@@ -131,6 +182,17 @@ def keys_of(subscription: Subscription) -> tuple[SubscriptionKey, ...]:
             return tuple(SubscriptionKey(TRANSACTIONS, address) for address in mentions)
         case Logs(mentions=mentions):
             return tuple(SubscriptionKey(LOGS, address) for address in mentions)
+        case Actions():
+            return (SubscriptionKey(ACTIONS, ""),)
+        case Diagnostics():
+            return (SubscriptionKey(DIAGNOSTICS, ""),)
+        case Replacements():
+            return (SubscriptionKey(REPLACEMENTS, ""),)
+
+
+def commitment_of(subscription: Subscription) -> str | None:
+    """Return the commitment that the requests of `subscription` name; None where they name none."""
+    return subscription.commitment if isinstance(subscription, (Transactions, Logs)) else None
 
 
 def describe_subscription(subscription: Subscription) -> str:
@@ -143,6 +205,12 @@ def describe_subscription(subscription: Subscription) -> str:
             text = f"transactions that mention {', '.join(mentions)}"
         case Logs(mentions=mentions):
             text = f"logs of transactions that mention {', '.join(mentions)}"
+        case Actions():
+            text = "results of scheduled actions"
+        case Diagnostics():
+            text = "answers to diagnostic probes"
+        case Replacements():
+            text = "replaced transactions"
     return text if subscription.label is None else f"{text} ({subscription.label})"
 
 
@@ -157,7 +225,7 @@ def write_subscribe(
     request_id: int,
     replay_from_slot: int | None = None,
     compress: bool = False,
-    commitment: str = "confirmed",
+    commitment: str | None = "confirmed",
 ) -> str:
     """Write the request that subscribes to one key.
 
@@ -168,19 +236,19 @@ def write_subscribe(
         compress: Ask for the zstd stream; a server without it goes on in text.
         commitment: For transactions and logs.
     """
-    own_options: dict[str, JsonValue] = {}
-    if key.method == ACCOUNT_DIFFS:
-        target: JsonValue = key.address
-        if key.is_program:
-            own_options["address_type"] = "program"
-    else:
-        target = {"mentions": [key.address]}
-        own_options["commitment"] = commitment
-
-    # The second parameter is always there, if only as {}: the server looks for the options in it.
     options = SubscribeOptions(replay_from_slot=replay_from_slot, compression="zstd" if compress else None)
-    params = options.applied_to([target, own_options])
+    params = options.applied_to(_target_and_options(key, commitment))
     return dump({"jsonrpc": "2.0", "id": request_id, "method": key.method, "params": params})
+
+
+def _target_and_options(key: SubscriptionKey, commitment: str | None) -> list[JsonValue]:
+    """Return the parameters of a kind; the second is always there, if only as {}: the server looks for options in it."""
+    if key.method in SESSION_WIDE:
+        return [None, {}]
+    if key.method == ACCOUNT_DIFFS:
+        return [key.address, {"address_type": "program"} if key.is_program else {}]
+
+    return [{"mentions": [key.address]}, {"commitment": commitment}]
 
 
 def write_unsubscribe(key: SubscriptionKey, *, request_id: int, subscription_id: int) -> str:
