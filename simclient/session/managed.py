@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import enum
 import ssl
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from importlib.metadata import version
 from typing import final
@@ -20,8 +20,9 @@ import trio
 from ..errors import SessionClosed, SimClientError
 from ..protocol.subscription import SubscriptionMachine
 from ..rpc import SessionRpc
-from ..transport.feed import open_feed
+from ..transport.feed import Feed, open_feed
 from ..transport.http import HttpClient, open_http
+from ..transport.streams import StreamOpener
 from ..transport.websocket import open_websocket
 from ..wire.accounts import AccountData
 from ..wire.discovery import DiscoveryFilter
@@ -68,6 +69,7 @@ async def open_backtest_session(
     compress: bool = True,
     limits: Limits = Limits(),  # noqa: B008  # frozen
     ssl_context: ssl.SSLContext | None = None,
+    open_stream: StreamOpener | None = None,
     user_agent: str | None = None,
 ) -> AsyncIterator[BacktestSession]:
     """Open a session over a slot range, keep it connected, and close it when the block is left.
@@ -88,6 +90,8 @@ async def open_backtest_session(
         compress: Whether to ask for zstd on the data sockets.
         limits: Deadlines and bounds.
         ssl_context: For `wss://`; by default the system's trust.
+        open_stream: Opens the byte streams of all connections in place of TCP, given host and port: a proxy, or memory in tests. It
+            raises OSError when it cannot. TLS still goes on top where the scheme asks for it.
         user_agent: Put before ours in the `User-Agent` header.
 
     Raises:
@@ -114,9 +118,15 @@ async def open_backtest_session(
     ours = f"simclient/{version('simclient')} (managed)"
     headers = control_headers(request.secret, f"{user_agent} {ours}" if user_agent else ours)
     open_socket = partial(
-        open_websocket, request.url, headers=headers, limits=limits.transport, ssl_context=ssl_context
+        open_websocket,
+        request.url,
+        headers=headers,
+        limits=limits.transport,
+        ssl_context=ssl_context,
+        open_stream=open_stream,
     )
-    async with open_http(ssl_context=ssl_context) as http, open_tasks() as tasks:
+    open_data = partial(open_feed, limits=limits.transport, ssl_context=ssl_context, open_stream=open_stream)
+    async with open_http(ssl_context=ssl_context, open_stream=open_stream) as http, open_tasks() as tasks:
         inbox = Inbox(control_backlog=limits.control_backlog, data_batches=limits.data_batches)
         run = _Run(inbox)
         drain = DrainCoordinator(inbox)
@@ -134,9 +144,7 @@ async def open_backtest_session(
             await control.opened.wait()
             run.check()
             session = BacktestSession(request, control=control, inbox=inbox, run=run, http=http)
-            session._subscribe(
-                tasks, drain, delivery=delivery, compress=compress, limits=limits, ssl_context=ssl_context
-            )
+            session._subscribe(tasks, drain, delivery=delivery, compress=compress, limits=limits, open_data=open_data)
             tasks.start_soon(drain.run, name="drain")
             with run.body_scope:
                 yield session
@@ -278,7 +286,7 @@ class BacktestSession:
         delivery: Delivery,
         compress: bool,
         limits: Limits,
-        ssl_context: ssl.SSLContext | None,
+        open_data: Callable[[str], AbstractAsyncContextManager[Feed]],
     ) -> None:
         """Start a task per subscription."""
         for subscription in self._request.subscriptions:
@@ -291,7 +299,7 @@ class BacktestSession:
             )
             task = SubscriptionTask(
                 machine,
-                open_feed=partial(open_feed, self._data_url, limits=limits.transport, ssl_context=ssl_context),
+                open_feed=partial(open_data, self._data_url),
                 inbox=self._inbox,
                 limits=limits,
                 on_change=self._changed,

@@ -19,24 +19,38 @@ from ..errors import ConnectError, ConnectionLost, InputError, RemoteProtocolErr
 from .endpoint import HTTP_SCHEMES, encode_headers, read_endpoint
 from .handshake import MAX_BODY_BYTES, http_error
 from .limits import DEFAULT_LIMITS, TransportLimits
+from .streams import StreamOpener
 
 __all__ = ["HttpClient", "open_http"]
 
 
 @asynccontextmanager
 async def open_http(
-    *, limits: TransportLimits = DEFAULT_LIMITS, ssl_context: ssl.SSLContext | None = None
+    *,
+    limits: TransportLimits = DEFAULT_LIMITS,
+    ssl_context: ssl.SSLContext | None = None,
+    open_stream: StreamOpener | None = None,
 ) -> AsyncGenerator[HttpClient]:
     """Open a client for the block; connections are made when they are needed and kept while it lasts.
 
     Args:
         limits: How long to wait for a connection and for an answer, and how long an answer may be.
         ssl_context: For `https://`; None is the default context.
+        open_stream: Replaces TCP; then each request has a connection of its own.
     """
     timeout = httpx2.Timeout(limits.response_seconds, connect=limits.connect_seconds)
     verify = True if ssl_context is None else ssl_context
-    async with httpx2.AsyncClient(follow_redirects=False, trust_env=False, timeout=timeout, verify=verify) as client:
+    transport = None if open_stream is None else _over(open_stream, verify)
+    async with httpx2.AsyncClient(
+        follow_redirects=False, trust_env=False, timeout=timeout, verify=verify, transport=transport
+    ) as client:
         yield HttpClient(client, limits)
+
+
+def _over(open_stream: StreamOpener, verify: ssl.SSLContext | bool) -> httpx2.AsyncBaseTransport:
+    from .http_streams import StreamTransport  # httpcore2 takes its time, and only this needs it at once
+
+    return StreamTransport(open_stream, verify)
 
 
 @final

@@ -10,6 +10,7 @@ from functools import partial
 
 import pytest
 import trio
+import trio.testing
 
 from simclient.errors import ConnectError, ConnectionLost, HttpError, InputError, RemoteProtocolError
 from simclient.transport.http import open_http
@@ -29,7 +30,7 @@ class Server:
         self.url = ""
         self.requests: list[bytes] = []
 
-    async def handle(self, stream: trio.SocketStream) -> None:
+    async def handle(self, stream: trio.abc.Stream) -> None:
         request = b""
         while b"\r\n\r\n" not in request:
             request += await stream.receive_some()
@@ -197,3 +198,57 @@ class TestFailures:
                 await client.get(server.url, headers={"X-API-Key": "secret\n"})
         assert "secret" not in str(caught.value)
         assert server.requests == []
+
+
+async def test_requests_go_over_streams_that_somebody_else_opens() -> None:
+    """Each request has one of its own, and nothing touches the network."""
+    asked: list[tuple[str, int]] = []
+    answer = http("200 OK", b"memory")
+
+    async with trio.open_nursery() as nursery:
+
+        async def open_memory(host: str, port: int) -> trio.abc.Stream:
+            asked.append((host, port))
+            ours, theirs = trio.testing.memory_stream_pair()
+            nursery.start_soon(Server(answer, stays_open=False).handle, theirs)
+            await trio.lowlevel.checkpoint()
+            return ours
+
+        async with open_http(limits=LIMITS, open_stream=open_memory) as client:
+            assert await client.get("http://nowhere.invalid:1234/a") == b"memory"
+            assert await client.post("http://nowhere.invalid/b", b"{}") == b"memory"
+
+    assert asked == [("nowhere.invalid", 1234), ("nowhere.invalid", 80)]
+
+
+async def test_a_stream_that_cannot_be_opened_is_a_connect_error() -> None:
+    """As with TCP."""
+
+    async def refuse(host: str, port: int) -> trio.abc.Stream:
+        await trio.lowlevel.checkpoint()
+        raise ConnectionRefusedError("nobody listens")
+
+    async with open_http(limits=LIMITS, open_stream=refuse) as client:
+        with pytest.raises(ConnectError, match="nobody listens"):
+            await client.get("http://nowhere.invalid/")
+
+
+async def test_a_stream_that_stalls_is_given_up_in_time(autojump_clock: trio.testing.MockClock) -> None:
+    """Whether it takes the request and says nothing, or is never opened."""
+
+    async def stall(host: str, port: int) -> trio.abc.Stream:
+        await trio.lowlevel.checkpoint()
+        return trio.testing.memory_stream_pair()[0]
+
+    async def never(host: str, port: int) -> trio.abc.Stream:
+        await trio.sleep_forever()
+        raise AssertionError
+
+    async with open_http(limits=LIMITS, open_stream=stall) as client:
+        with pytest.raises(ConnectionLost):
+            await client.get("http://nowhere.invalid/")
+    async with open_http(limits=LIMITS, open_stream=never) as client:
+        with pytest.raises(ConnectError):
+            await client.get("http://nowhere.invalid/")
+
+    assert trio.current_time() == LIMITS.response_seconds + LIMITS.connect_seconds
