@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from rich.table import Table
-
-from ..session.ranges import available_ranges
-from .run_options import server_url, user_agent
 from .terminal import clean, result_console
 
-__all__ = ["show_ranges"]
+__all__ = ["ranges"]
 
 
-async def show_ranges(url: str | None) -> int:
-    """Print a table of the ranges.
+async def ranges(url: str | None = None, /) -> int:
+    """List the slots that a server can replay.
+
+    $ simclient ranges ws://127.0.0.1:8900
+
+    Args:
+        url: The server, a host or a ws:// or wss:// URL; by default what SIMULATOR_URL holds.
 
     Raises:
         InputError: There is no server to ask, or no key for it.
         SimClientError: The server could not be asked.
     """
+    from rich.table import Table
+
+    from ..session.ranges import available_ranges
+    from .run_config import server_url, user_agent
+
     table = Table()
     for name in ("first slot", "last slot", "from (UTC)", "to (UTC)", "slots at most"):
         table.add_column(name, overflow="fold")

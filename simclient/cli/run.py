@@ -1,93 +1,71 @@
-"""`simclient run`: one backtest, on a server or on the embedded simulator."""
+"""`simclient run`: what can be asked of it. What it does then is in `running`, which is only imported when something is to be run."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import attrs
+from cyclopts import Parameter
 
-from ..errors import SimClientError
-from ..research.run import run_backtest
-from ..research.values import RunConfig
-from .interrupt import CANCELLED_EXIT_CODE, Interrupt, watch_interrupts
-from .progress import LiveProgress, PlainProgress
-from .run_options import BlockRange, RunOptions, run_config, server_url
-from .summary import print_summary
-from .terminal import clean, error_console, result_console
+from .options import FLAG, PATH, REPEATABLE
 
-__all__ = ["run"]
-
-_NOT_STARTED_YET = "ws://127.0.0.1/backtest"
-"""The URL of the embedded simulator until its port is known."""
+__all__ = ["RunOptions", "run"]
 
 
-async def run(options: RunOptions) -> int:
-    """Run a backtest, show how it goes and what it came to, and return the exit code.
+@Parameter(name="*")
+@attrs.frozen(kw_only=True)
+class RunOptions:
+    """What the user typed; the texts below the fields are the help."""
+
+    local: Annotated[bool, FLAG] = False
+    """Use the simulator in this package."""
+    bundle: Path | None = None
+    """With --local: the blocks to replay, a bundle file; by default the small market that comes with the package."""
+    start_slot: Annotated[int | None, Parameter(env_var="SIMULATOR_START_SLOT")] = None
+    """The first slot; with --local by default the bundle's first."""
+    end_slot: Annotated[int | None, Parameter(env_var="SIMULATOR_END_SLOT")] = None
+    """The last slot, inclusive; with --local by default the bundle's last."""
+    slots: int | None = None
+    """In place of --end-slot: how many slots, exactly."""
+    advance: Annotated[int | None, Parameter(env_var="SIMULATOR_ADVANCE_COUNT")] = None
+    """How many slots are asked for at a time; 100 by default."""
+    account_diffs: Annotated[tuple[str, ...], REPEATABLE] = ()
+    """A program: watch every account that it owns. Repeatable."""
+    account: Annotated[tuple[str, ...], REPEATABLE] = ()
+    """An account, such as a wallet: watch its changes. Repeatable."""
+    logs: Annotated[tuple[str, ...], REPEATABLE] = ()
+    """A program: watch the logs of transactions that mention it, and write them as `logs` lines. Repeatable."""
+    transactions: Annotated[tuple[str, ...], REPEATABLE] = ()
+    """A program: watch the transactions that mention it. Repeatable. With --local and nothing to watch, all that the token program does
+    is watched."""
+    output: Annotated[Path | None, PATH] = None
+    """Where to write the events, one JSON object per line; - for the standard output."""
+
+    @property
+    def has_free_standard_output(self) -> bool:
+        """Whether the standard output is free for the summary, or carries the events."""
+        return str(self.output) != "-"
+
+
+async def run(url: str | None = None, /, *, options: RunOptions | None = None) -> int:
+    """Run a backtest and say what it came to.
+
+    $ simclient run --local
+    $ simclient run --local --slots 50 --output run.ndjson
+    $ simclient run HOST --start-slot 300000000 --slots 1000 --transactions PROGRAM --output run.ndjson
+
+    A server's key is read from the environment variable SIMULATOR_API_KEY; the embedded simulator needs none.
+    Ctrl-C closes the session and still writes the summary (exit code 130); a second one leaves at once.
+
+    Args:
+        url: The server, a host or a ws:// or wss:// URL; by default what SIMULATOR_URL holds.
+        options: All else.
 
     Raises:
         InputError: An option cannot be used; nothing was started.
         SimClientError: The run failed; its output and summary were written.
     """
-    options.check()
-    if options.local:
-        return await _run_on_embedded_simulator(options)
+    from .running import run_with
 
-    config = run_config(options, url=server_url(options.url), available=None)
-    async with watch_interrupts() as interrupt:
-        return await _run(config, options, interrupt)
-
-
-async def _run_on_embedded_simulator(options: RunOptions) -> int:
-    """Start the simulator in this process, and run against it as against any other."""
-    from ..local import open_local_simulator  # an extra: a run on a server does without
-    from ..local.bundle import shipped_bundle
-
-    bundle = options.bundle or shipped_bundle()
-    available = _range_of(bundle)
-    config = run_config(options, url=_NOT_STARTED_YET, available=available)
-    error_console().print(f"bundle {clean(available.name)}: {clean(available.origin)}", soft_wrap=True)
-    code = CANCELLED_EXIT_CODE  # if it is interrupted before there is a simulator
-    async with watch_interrupts() as interrupt:
-        with interrupt.cancelling():
-            async with open_local_simulator([bundle]) as simulator:
-                code = await _run(attrs.evolve(config, url=simulator.url), options, interrupt)
-    return code
-
-
-async def _run(config: RunConfig, options: RunOptions, interrupt: Interrupt) -> int:
-    """Run, and print the summary also when the run fails or is cancelled."""
-    progress = _progress(options)
-    failure: SimClientError | None = None
-    with progress:
-        try:
-            with interrupt.cancelling():
-                await run_backtest(config, observer=progress)
-        except SimClientError as error:
-            failure = error
-
-    if progress.result is not None and progress.result.started is not None:
-        console = result_console() if options.has_free_standard_output else error_console()
-        print_summary(console, progress.result)
-    if failure is not None:
-        raise failure
-    return CANCELLED_EXIT_CODE if interrupt.was_raised else 0
-
-
-def _progress(options: RunOptions) -> LiveProgress | PlainProgress:
-    """Choose the display: a live one needs a terminal that the events are not written to."""
-    console = error_console()
-    is_live = console.is_terminal and (options.has_free_standard_output or not result_console().is_terminal)
-    return LiveProgress(console) if is_live else PlainProgress(console)
-
-
-def _range_of(bundle: Path) -> BlockRange:
-    """Read what a bundle holds.
-
-    Raises:
-        BundleError: There is no such file, or it is no bundle.
-    """
-    from ..local.bundle import open_bundle
-
-    with open_bundle(bundle) as reader:
-        header = reader.header
-    return BlockRange(start_slot=header.start_slot, end_slot=header.end_slot, name=header.name, origin=header.origin)
+    return await run_with(url, options or RunOptions())

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..research.pnl import BalanceChange, WalletResult
+from ..research.balances import BalanceChange, WalletResult
 from ..research.values import RunResult, RunStatus
 from ..wire.summary import SessionSummary
 from .progress import describe_counts

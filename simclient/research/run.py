@@ -21,9 +21,9 @@ from ..session.tasks import open_tasks
 from ..wire.failures import BacktestFailure, describe_failure
 from ..wire.notifications import AccountDiff, ExecutedTransaction, TransactionLogs
 from ..wire.responses import Completed, ErrorEvent, ReadyForContinue, SlotNotification, Status, UnknownResponse
+from .balances import ProfitAndLoss
 from .event_file import EventFile, OutputError, check_output
 from .ndjson import diff_line, logs_line, transaction_line
-from .pnl import ProfitAndLoss
 from .run_lines import metadata_line, session_started_line, summary_line
 from .values import RunConfig, RunCounts, RunObserver, RunResult, RunStatus, SilentObserver, StartedRun
 

@@ -14,7 +14,7 @@ from ..session.limits import Limits
 from ..session.request import slot_range
 from ..wire.responses import Completed, ErrorEvent, Status, UnknownResponse
 from ..wire.subscriptions import Subscription
-from .pnl import WalletResult
+from .balances import WalletResult
 
 __all__ = [
     "DEFAULT_ADVANCE_SLOTS",

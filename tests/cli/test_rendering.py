@@ -10,7 +10,7 @@ from rich.console import Console
 from simclient.cli.progress import PlainProgress
 from simclient.cli.summary import format_amount, print_summary
 from simclient.cli.terminal import clean
-from simclient.research.pnl import BalanceChange, WalletResult
+from simclient.research.balances import BalanceChange, WalletResult
 from simclient.research.values import RunCounts, RunResult, RunStatus
 from simclient.wire.failures import SimulationError
 from simclient.wire.responses import ErrorEvent

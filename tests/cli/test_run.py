@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cyclopts import App
 
 from simclient.cli import main
+from simclient.cli.app import COMMANDS
 
 from .bundles import PAYEE, PAYER, SYSTEM_PROGRAM
 
@@ -121,6 +126,27 @@ def test_every_command_has_help(capfd: pytest.CaptureFixture[str], command: list
     assert main([*command, "--help"]) == 0
 
     assert "Usage: simclient" in capfd.readouterr().out
+
+
+def test_the_list_of_commands_says_what_each_says_of_itself() -> None:
+    """The list is written apart from the commands, so that showing it imports none of them."""
+    for name, home, line in COMMANDS:
+        module, attribute = home.split(":")
+        command = getattr(import_module(f"simclient.cli.{module}"), attribute)
+        text = command.help if isinstance(command, App) else command.__doc__
+        assert text.splitlines()[0] == line, name
+
+
+def test_help_imports_neither_the_library_nor_a_command() -> None:
+    """It is what a person waits for most often: what it needs is the command line's package and no more."""
+    program = (
+        "import sys; from simclient.cli import main; main(['--help']); print(*sys.modules, sep='\\n', file=sys.stderr)"
+    )
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    ours = {name for name in shown.stderr.split() if name.startswith("simclient.")}
+    assert ours == {"simclient.cli", "simclient.cli.app", "simclient.cli.terminal", "simclient.errors"}
+    assert "trio" not in shown.stderr.split()
 
 
 def test_without_options_the_shipped_market_shows_every_stream(

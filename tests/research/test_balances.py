@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simclient.research.pnl import BalanceChange, ProfitAndLoss
+from simclient.research.balances import BalanceChange, ProfitAndLoss
 
 from .frames import TOKEN_PROGRAM, address, diff, state, token_balance, token_data, transaction
 

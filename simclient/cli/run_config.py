@@ -3,65 +3,23 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import attrs
 
 from ..errors import InputError
-from ..research.event_file import STANDARD_OUTPUT, check_output
+from ..research.event_file import check_output
 from ..research.values import DEFAULT_ADVANCE_SLOTS, RunConfig
 from ..research.versions import installed_versions
 from ..session.credentials import KEY_VARIABLE, is_loopback
 from ..wire.addresses import address_of
 from ..wire.subscriptions import AccountDiffs, Logs, Subscription, Transactions
 from ..wire.urls import control_url, redact
+from .run import RunOptions
 
-__all__ = ["BlockRange", "RunOptions", "run_config", "server_url", "user_agent"]
+__all__ = ["BlockRange", "check_options", "run_config", "server_url", "user_agent"]
 
 _URL_VARIABLE = "SIMULATOR_URL"
 _TOKEN_PROGRAM = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"  # noqa: S105 - a program's address
-
-
-@attrs.frozen(kw_only=True)
-class RunOptions:
-    """What the user typed."""
-
-    url: str | None = None
-    local: bool = False
-    bundle: Path | None = None
-    start_slot: int | None = None
-    end_slot: int | None = None
-    slots: int | None = None
-    advance: int | None = None
-    account_diffs: tuple[str, ...] = ()
-    account: tuple[str, ...] = ()
-    logs: tuple[str, ...] = ()
-    transactions: tuple[str, ...] = ()
-    output: Path | None = None
-
-    @property
-    def has_free_standard_output(self) -> bool:
-        """Whether the standard output is free for the summary, or carries the events."""
-        return self.output != STANDARD_OUTPUT
-
-    def check(self) -> None:
-        """Check what can be checked without knowing the server or the bundle.
-
-        Raises:
-            InputError: Options that exclude each other, one that is missing, or a value that cannot be used.
-        """
-        if self.local and self.url is not None:
-            raise InputError(f"--local and the URL {redact(self.url)} exclude each other: leave one out")
-        if self.bundle is not None and not self.local:
-            raise InputError(f"--bundle {self.bundle} is for the embedded simulator: add --local")
-        if self.slots is not None and self.end_slot is not None:
-            raise InputError("--slots and --end-slot exclude each other: give one of them")
-        if self.slots is not None and self.slots < 1:
-            raise InputError(f"--slots {self.slots}: 1 is the least")
-        if self.advance is not None and self.advance < 1:
-            raise InputError(f"--advance {self.advance}: 1 is the least")
-        if self.output is not None:
-            check_output(self.output)
 
 
 @attrs.frozen(kw_only=True)
@@ -72,6 +30,30 @@ class BlockRange:
     end_slot: int
     name: str
     origin: str
+
+
+def check_options(options: RunOptions, url: str | None) -> None:
+    """Check what can be checked without knowing the server or the bundle.
+
+    Args:
+        options: What the user typed.
+        url: The server that was named, if one was.
+
+    Raises:
+        InputError: Options that exclude each other, one that is missing, or a value that cannot be used.
+    """
+    if options.local and url is not None:
+        raise InputError(f"--local and the URL {redact(url)} exclude each other: leave one out")
+    if options.bundle is not None and not options.local:
+        raise InputError(f"--bundle {options.bundle} is for the embedded simulator: add --local")
+    if options.slots is not None and options.end_slot is not None:
+        raise InputError("--slots and --end-slot exclude each other: give one of them")
+    if options.slots is not None and options.slots < 1:
+        raise InputError(f"--slots {options.slots}: 1 is the least")
+    if options.advance is not None and options.advance < 1:
+        raise InputError(f"--advance {options.advance}: 1 is the least")
+    if options.output is not None:
+        check_output(options.output)
 
 
 def run_config(options: RunOptions, *, url: str, available: BlockRange | None) -> RunConfig:
