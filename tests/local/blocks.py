@@ -88,12 +88,12 @@ def write_blocks(
     return path
 
 
-def write_payments(path: Path, *, slots: int = 5, payments: int = 1) -> Path:
+def write_payments(path: Path, *, slots: int = 5, payments: int = 1, first_slot: int = FIRST_SLOT) -> Path:
     """Write a bundle of consecutive slots with payments of 1,000,000 lamports and more, each different."""
     return write_blocks(
         path,
         {
-            FIRST_SLOT + index: [pay(1_000_000 + index * payments + number) for number in range(payments)]
+            first_slot + index: [pay(1_000_000 + index * payments + number) for number in range(payments)]
             for index in range(slots)
         },
     )

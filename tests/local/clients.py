@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -104,7 +104,12 @@ async def closing_code(socket: WebSocketConnection) -> int:
 
 
 def creation(start_slot: int, end_slot: int) -> Message:
-    """Return the parameters of a session, with the members that every generation writes."""
+    """Return the parameters of a session as 0.28 writes them."""
+    return {"startSlot": start_slot, "endSlot": end_slot, "sendSummary": False, "replayAccountState": False}
+
+
+def old_creation(start_slot: int, end_slot: int) -> Message:
+    """Return the parameters of a session as 0.9 writes them."""
     return {"startSlot": start_slot, "endSlot": end_slot, "signerFilter": [], "sendSummary": False, "agents": []}
 
 
@@ -114,9 +119,10 @@ def going_on(slots: int = 1, **params: object) -> Message:
 
 
 @asynccontextmanager
-async def open_control(simulator: LocalSimulator) -> AsyncGenerator[Control]:
-    """Open a control socket."""
-    async with open_socket(simulator, "/backtest") as socket:
+async def open_control(simulator: LocalSimulator, key: str = "") -> AsyncGenerator[Control]:
+    """Open a control socket, with an API key or without."""
+    headers = [("x-api-key", key)] if key else []
+    async with open_socket(simulator, "/backtest", headers) as socket:
         yield Control(socket)
 
 
@@ -128,10 +134,15 @@ async def open_data(simulator: LocalSimulator, control: Control) -> AsyncGenerat
 
 
 @asynccontextmanager
-async def open_socket(simulator: LocalSimulator, path: str) -> AsyncGenerator[WebSocketConnection]:
+async def open_socket(
+    simulator: LocalSimulator, path: str, headers: Sequence[tuple[str, str]] = ()
+) -> AsyncGenerator[WebSocketConnection]:
     """Open a WebSocket, and close its stream too: trio-websocket leaves it open where the server closed first."""
     async with await trio.open_tcp_stream("127.0.0.1", simulator.port) as stream, trio.open_nursery() as nursery:
-        yield await wrap_client_stream(nursery, stream, f"127.0.0.1:{simulator.port}", path)
+        host = f"127.0.0.1:{simulator.port}"
+        yield await wrap_client_stream(
+            nursery, stream, host, path, extra_headers=[(n.encode(), v.encode()) for n, v in headers]
+        )
         nursery.cancel_scope.cancel(reason="the test has ended")
 
 

@@ -10,11 +10,13 @@ import trio
 
 from simclient.errors import InputError
 from simclient.local import open_local_simulator
+from simclient.local.server.limits import SimulatorLimits
 
 from .blocks import FIRST_SLOT, LAMPORTS, PAYEE_ADDRESS, SYSTEM_PROGRAM, pay, write_blocks, write_payments
-from .clients import Control, Message, closing_code, creation, going_on, open_control, post
+from .clients import Control, Message, closing_code, creation, going_on, old_creation, open_control, post
 
 LAST_SLOT = FIRST_SLOT + 4
+PROBE = {"anchor": {"at": "afterEverySlot"}, "markets": [PAYEE_ADDRESS], "usdValues": [1]}
 
 
 @pytest.fixture
@@ -151,12 +153,14 @@ async def test_what_cannot_be_read_is_refused(payments: Path, text: str) -> None
     [
         (creation(FIRST_SLOT, LAST_SLOT + 1), "bundleNotFound"),
         (creation(LAST_SLOT, FIRST_SLOT), "invalidRequest"),
-        ({**creation(FIRST_SLOT, LAST_SLOT), "parallel": True}, "invalidRequest"),
+        ({**creation(FIRST_SLOT, LAST_SLOT), "diagnosticProbes": [PROBE]}, "diagnosticProbes is not served"),
+        ({**creation(FIRST_SLOT, LAST_SLOT), "agents": [{"agentType": "arb"}]}, "agents is not served"),
+        (old_creation(FIRST_SLOT, LAST_SLOT + 1), "no bundle covers slots 1000 to 1005"),
     ],
-    ids=["no-bundle", "reversed", "parallel"],
+    ids=["no-bundle", "reversed", "probes", "agents", "no-bundle-for-0.9"],
 )
 async def test_a_session_that_cannot_be_is_refused(payments: Path, params: Message, expected: str) -> None:
-    """A range that nobody has, a reversed one and a parallel session are refused by kind."""
+    """A range that nobody has, a reversed one and what is not served are refused, in words that the client's generation knows."""
     async with open_local_simulator([payments]) as simulator, open_control(simulator) as control:
         assert expected in str(failure(await control.ask("createBacktestSession", params)))
 
@@ -308,6 +312,97 @@ async def test_without_a_timeout_a_session_ends_with_its_client(payments: Path) 
                 await trio.lowlevel.checkpoint()
         async with open_control(simulator) as second:
             assert "sessionNotFound" in str(failure(await attached(second, first, None)))
+
+
+async def test_another_key_cannot_attach(payments: Path) -> None:
+    """A session is its creator's: with another API key, or without one, it cannot be taken up."""
+    async with open_local_simulator([payments]) as simulator, open_control(simulator, "one key") as first:
+        await first.create(FIRST_SLOT, LAST_SLOT)
+        for key in ("another key", ""):
+            async with open_control(simulator, key) as other:
+                assert failure(await attached(other, first, None)) == "sessionOwnerMismatch"
+        async with open_control(simulator, "one key") as second:
+            assert (await attached(second, first, None))["method"] == "sessionAttached"
+
+
+# Names and tokens
+
+
+async def test_a_name_is_given_once(payments: Path) -> None:
+    """A name is answered in lower case, and refused ever after, also when its session is over."""
+    named = {**creation(FIRST_SLOT, LAST_SLOT), "parallel": False}
+    async with open_local_simulator([payments]) as simulator:
+        async with open_control(simulator) as first:
+            created = await first.ask("createBacktestSession", {**named, "name": "My.Run-1"})
+            assert created["params"]["session_name"] == "my.run-1"
+            await first.ask("closeBacktestSession")
+        async with open_control(simulator) as second:
+            answer = await second.ask("createBacktestSession", {**named, "name": "my.RUN-1", "createToken": "0" * 32})
+            assert failure(answer) == {"sessionNameTaken": {"session_name": "my.run-1"}}
+
+
+@pytest.mark.parametrize("name", ["", "-run", "run.", "my run", "a" * 101])
+async def test_a_bad_name_is_refused(payments: Path, name: str) -> None:
+    """A name that breaks the rule is refused with the rule."""
+    async with open_local_simulator([payments]) as simulator, open_control(simulator) as control:
+        answer = await control.ask("createBacktestSession", {**creation(FIRST_SLOT, LAST_SLOT), "name": name})
+        assert "1 to 100 letters" in str(failure(answer))
+
+
+async def test_the_same_token_gives_the_same_session(payments: Path) -> None:
+    """A creation sent again with its token finds what the first one made, and all events come again."""
+    params = {**creation(FIRST_SLOT, LAST_SLOT), "name": "mine", "createToken": "1" * 32, "disconnectTimeoutSecs": 60}
+    async with open_local_simulator([payments]) as simulator:
+        async with open_control(simulator) as first:
+            one = await first.ask("createBacktestSession", params)
+            await first.until("readyForContinue")
+        async with open_control(simulator) as second:
+            again = await second.ask("createBacktestSession", params)
+            assert again == one
+            assert (await second.until("readyForContinue"))[0]["seqId"] == 1
+            assert slots(await second.advance()) == [FIRST_SLOT]
+
+
+async def test_a_token_of_a_session_that_is_gone_makes_another(payments: Path) -> None:
+    """When the first session ended with its socket, the same creation has its name again."""
+    params = {**creation(FIRST_SLOT, LAST_SLOT), "name": "mine", "createToken": "1" * 32}
+    async with open_local_simulator([payments]) as simulator:
+        async with open_control(simulator) as first:
+            one = await first.ask("createBacktestSession", params)
+            await first.ask("closeBacktestSession")
+        async with open_control(simulator) as second:
+            other = await second.ask("createBacktestSession", params)
+
+    assert other["params"]["session_name"] == "mine"
+    assert other["params"]["session_id"] != one["params"]["session_id"]
+
+
+# Capacity
+
+
+async def test_without_a_place_a_session_is_refused(payments: Path) -> None:
+    """When there are as many sessions as there may be, the next one is refused at once."""
+    limits = SimulatorLimits(max_sessions=1)
+    async with open_local_simulator([payments], limits=limits) as simulator, open_control(simulator) as first:
+        await first.create(FIRST_SLOT, LAST_SLOT)
+        async with open_control(simulator) as second:
+            answer = await second.ask("createBacktestSession", creation(FIRST_SLOT, LAST_SLOT))
+            assert "close one first" in str(failure(answer))
+
+
+async def test_a_creation_waits_for_a_place(payments: Path) -> None:
+    """With `capacityWaitTimeoutSecs` a creation waits until another session has ended; meanwhile a second one is refused."""
+    limits = SimulatorLimits(max_sessions=1)
+    async with open_local_simulator([payments], limits=limits) as simulator, open_control(simulator) as first:
+        await first.create(FIRST_SLOT, LAST_SLOT)
+        async with open_control(simulator) as second:
+            await second.send(
+                "createBacktestSession", {**creation(FIRST_SLOT, LAST_SLOT), "capacityWaitTimeoutSecs": 30}
+            )
+            refused = await second.ask("createBacktestSession", creation(FIRST_SLOT, LAST_SLOT))
+            assert "is creating a session already" in str(failure(refused))
+            await first.ask("closeBacktestSession")
+            assert (await second.receive())["method"] == "sessionCreated"
 
 
 async def test_sessions_are_isolated(payments: Path) -> None:

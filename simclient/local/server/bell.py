@@ -14,15 +14,25 @@ class Bell:
     """Something changed; look again.
 
     Nothing is lost as long as nobody awaits anything between looking and `wait`: the loop is `while not what_i_need(): await bell.wait()`.
+
+    Args:
+        louder: A bell that rings whenever this one does.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, louder: Bell | None = None) -> None:
         self._rung = trio.Event()
+        self._louder = louder
 
     def ring(self) -> None:
         """Wake everyone who waits now."""
         rung, self._rung = self._rung, trio.Event()
         rung.set()
+        if self._louder is not None:
+            self._louder.ring()
+
+    def be_heard_by(self, louder: Bell) -> None:
+        """Ring that bell, and no other, from now on."""
+        self._louder = louder
 
     async def wait(self) -> None:
         """Wait for the next ring."""

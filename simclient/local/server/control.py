@@ -1,245 +1,287 @@
-"""The control plane of one connection: requests in, answers and the events of its session out."""
+"""The control plane of one connection: requests in, answers and the events of what it holds out.
+
+- An answer to a request has no sequence number, and is written in between the events.
+- What is wrong with a request for one sub-session is an event of that sub-session: the bare `error` would not say whose it is.
+- A creation that waits for a free place is carried out beside the listening, so that pings are answered meanwhile.
+"""
 
 from __future__ import annotations
 
-from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import final
 
+import attrs
 import trio
 
 from ...errors import RemoteProtocolError
 from ...transport.frames import encode_frames
-from ...wire.accounts import AccountData
-from ...wire.addresses import is_address
 from ...wire.codec import read_request, write_response
-from ...wire.failures import (
-    BacktestFailure,
-    InvalidAccountEncoding,
-    InvalidAccountOwner,
-    InvalidAccountPubkey,
-    InvalidRequest,
-    InvalidTransactionEncoding,
-    SessionNotFound,
-)
+from ...wire.failures import BacktestFailure, InvalidRequest, SessionNotFound
 from ...wire.requests import (
+    AttachParallelSession,
     AttachSession,
     CloseSession,
+    CloseSubSession,
     Continue,
+    ContinueSubSession,
+    ContinueSubSessionTo,
     ContinueTo,
     ControlRequest,
     CreateSession,
     ResumeAttachedSession,
 )
-from ...wire.responses import ControlResponse, ErrorEvent, SessionAttached, SessionCreated, Success
+from ...wire.responses import (
+    ControlResponse,
+    ErrorEvent,
+    ParallelSessionAttached,
+    SessionAttached,
+    SessionCreated,
+    SessionsCreatedV2,
+    Success,
+)
+from .advance import Advance
+from .control_session import ControlSession, Envelope
+from .refusals import Refused, for_generation
 from .replay_log import Reader
-from .session import Advance, ServedSession
-from .sessions import Refused, Sessions
+from .requests import check_continue, check_continue_to, generation_of
+from .session import ServedSession
+from .sessions import Client, Sessions
 from .websocket import Farewell, ServerSocket
 
 __all__ = ["ControlConnection"]
 
 _BATCH_EVENTS = 256
-"""Events written at once; more would only delay the first of them."""
+"""Events written at once; more would only delay the first of them, and the other sub-sessions'."""
 _NORMAL, _SUPERSEDED = 1000, 4001
+
+
+@attrs.define(eq=False)
+class _Stream:
+    """The events of one session on this connection."""
+
+    session: ServedSession
+    reader: Reader
+    envelope: Envelope
 
 
 @final
 class ControlConnection:
-    """One control socket and the session it holds."""
+    """One control socket and what it holds."""
 
-    def __init__(self, socket: ServerSocket, sessions: Sessions, rpc_path: str) -> None:
+    def __init__(self, socket: ServerSocket, sessions: Sessions, client: Client, rpc_path: str) -> None:
         """Take a socket; `rpc_path` is what comes before the session id in `rpcEndpoint`."""
         self._socket = socket
         self._sessions = sessions
+        self._client = client
         self._rpc_path = rpc_path
-        self._session: ServedSession | None = None
-        self._reader: Reader | None = None
-        self._next_event = 0
+        self._control: ControlSession | None = None
+        self._streams: list[_Stream] = []
         self._is_closed = False
-        self._may_speak = trio.Event()
+        self._creation: CreateSession | None = None
+        self._may_begin = trio.Event()
 
     async def listen(self) -> None:
         """Serve the client's requests until it has gone."""
         while True:
             text = await self._socket.receive()
             try:
-                await self._serve(read_request(text))
+                request = read_request(text)
+                if isinstance(request, CreateSession):
+                    self._client = attrs.evolve(self._client, generation=generation_of(text))
+                await self._serve(request)
             except RemoteProtocolError as error:
                 await self._refuse(InvalidRequest(error=str(error)))
             except Refused as refused:
                 await self._refuse(refused.failure)
 
     async def speak(self) -> Farewell:
-        """Send the session's events until the session or the connection is to end."""
-        await self._may_speak.wait()
-        session = self._held()
+        """Send the events of what is held until that or the connection is to end."""
+        control = await self._taken_up()
         while not self._is_closed:
-            if session.owner is not self:
+            if control.owner is not self:
                 return Farewell(code=_SUPERSEDED, reason="another connection has attached to the session")
-            if not await self._send_events(session):
-                await session.bell.wait()
+            has_sent = False
+            for stream in [one for one in self._streams if one.session.session_id in control.members]:
+                has_sent |= await self._send_events(stream)
+            if not has_sent:
+                await control.bell.wait()
         return Farewell(code=_NORMAL, reason="the session was closed")
 
     def leave(self) -> None:
         """The socket has gone."""
-        if self._session is None:
-            return
+        for stream in self._streams:
+            stream.session.events.remove_reader(stream.reader)
+        if self._control is not None and not self._is_closed:
+            self._sessions.abandon(self._control, self)
 
-        if self._reader is not None:
-            self._session.events.remove_reader(self._reader)
-        if not self._is_closed:
-            self._sessions.abandon(self._session, self)
+    async def _taken_up(self) -> ControlSession:
+        """Carry out creations until one succeeds, or wait until something is attached."""
+        while True:
+            await self._may_begin.wait()
+            request, self._creation = self._creation, None
+            if request is None:
+                return self._held()
 
-    async def _send_events(self, session: ServedSession) -> bool:
-        """Send a batch of events; False: there is none."""
-        end = min(session.events.end, self._next_event + _BATCH_EVENTS)
-        if self._next_event == end:
+            try:
+                await self._create(request)
+            except Refused as refused:
+                self._may_begin = trio.Event()
+                await self._refuse(refused.failure)
+
+    async def _send_events(self, stream: _Stream) -> bool:
+        """Send a batch of events; False: there is none, and nothing was awaited."""
+        events, reader = stream.session.events, stream.reader
+        first, end = reader.position, min(events.end, reader.position + _BATCH_EVENTS)
+        if first == end:
             return False
 
-        texts = [session.events[position] for position in range(self._next_event, end)]
-        self._next_event = end
-        if self._reader is not None:
-            self._reader.position = end
-        session.bell.ring()  # there may be room again
-        await self._socket.send(encode_frames((False, text.encode()) for text in texts))
+        frames = [(False, stream.envelope(position + 1, events[position])) for position in range(first, end)]
+        reader.position = end
+        stream.session.bell.ring()  # there may be room again
+        await self._socket.send(encode_frames(frames))
         return True
 
     async def _serve(self, request: ControlRequest) -> None:
         match request:
-            case CreateSession(parallel=True):
-                raise Refused(
-                    InvalidRequest(error="this simulator does not serve parallel sessions; open several single ones")
-                )
             case CreateSession():
-                await self._create(request)
-            case AttachSession():
-                await self._attach(request)
+                self._check_free()
+                self._creation = request
+                self._may_begin.set()
+            case AttachSession(session_id=session_id, last_sequence=last):
+                start = last or 0
+                await self._attach(lambda: self._sessions.attach(session_id, start, self._client), {session_id: start})
+            case AttachParallelSession(control_session_id=control_id, last_sequences=cursors):
+                await self._attach(lambda: self._sessions.attach_parallel(control_id, self._client), dict(cursors))
             case ResumeAttachedSession():
                 self._held()
                 await self._answer(Success())
             case Continue():
-                self._go(_checked(request))
-            case ContinueTo(slot=slot, batch_index=None):
-                self._go_to(slot)
+                self._go(self._only(), check_continue(request))
             case ContinueTo():
-                raise Refused(
-                    InvalidRequest(error="this simulator stops at block boundaries only; leave batchIndex out")
-                )
+                session = self._only()
+                self._go(session, check_continue_to(request, session.slot))
             case CloseSession():
                 await self._close()
             case _:
-                raise Refused(InvalidRequest(error=f"{type(request).__name__} is only for parallel sessions"))
+                self._serve_member(request)
 
-    async def _create(self, request: CreateSession) -> None:
-        self._check_free()
-        session = self._sessions.create(request.params)
-        self._hold(session, 0)
-        await self._answer(
-            SessionCreated(
-                session_id=session.session_id,
-                rpc_endpoint=f"{self._rpc_path}/{session.session_id}",
-                session_name=request.name,
-            )
-        )
-        self._may_speak.set()
-
-    async def _attach(self, request: AttachSession) -> None:
-        self._check_free()
+    def _serve_member(self, request: ContinueSubSession | ContinueSubSessionTo | CloseSubSession) -> None:
+        """Serve a request for one sub-session; what is wrong with it is said by that sub-session."""
+        control = self._held()
         session = self._sessions.get(request.session_id)
-        if session is None:
+        if session is None or request.session_id not in control.members:
             raise Refused(SessionNotFound(session_id=request.session_id))
 
-        last = request.last_sequence or 0
-        if not session.events.oldest <= last <= session.events.end:
-            raise Refused(
-                InvalidRequest(
-                    error=f"events after {last} are not kept; there are {session.events.oldest + 1} to {session.events.end}"
+        try:
+            match request:
+                case ContinueSubSession(request=going_on):
+                    self._go(session, check_continue(going_on))
+                case ContinueSubSessionTo(request=going_to):
+                    self._go(session, check_continue_to(going_to, session.slot))
+                case CloseSubSession():
+                    session.say_closed()
+                    self._sessions.end_member(request.session_id)
+        except Refused as refused:
+            session.fail(refused.failure)
+
+    async def _create(self, request: CreateSession) -> None:
+        control = await self._sessions.create(request, self._client)
+        self._hold(control, {})
+        for session_id in control.members:
+            await self._answer(
+                SessionCreated(
+                    session_id=session_id,
+                    rpc_endpoint=f"{self._rpc_path}/{session_id}",
+                    session_name=None if control.is_parallel else control.name,
+                )
+            )
+        if control.is_parallel:
+            members = control.members.values()
+            await self._answer(
+                SessionsCreatedV2(
+                    control_session_id=control.control_id,
+                    session_ids=tuple(control.members),
+                    task_ids=(None,) * len(members),
+                    start_slots=tuple(member.params.start_slot for member in members),
+                    end_slots=tuple(member.params.end_slot for member in members),
+                    control_session_name=control.name,
                 )
             )
 
-        self._hold(session, last)
-        await self._answer(
-            SessionAttached(session_id=session.session_id, rpc_endpoint=f"{self._rpc_path}/{session.session_id}")
-        )
-        self._may_speak.set()
+    async def _attach(self, find: Callable[[], ControlSession], cursors: dict[str, int]) -> None:
+        self._check_free()
+        control = find()
+        self._client = attrs.evolve(self._client, generation=control.generation)
+        self._hold(control, cursors)
+        if control.is_parallel:
+            ids = tuple(control.members)
+            await self._answer(
+                ParallelSessionAttached(
+                    control_session_id=control.control_id, session_ids=ids, task_ids=(None,) * len(ids)
+                )
+            )
+        else:
+            [session_id] = control.members
+            await self._answer(
+                SessionAttached(
+                    session_id=session_id, rpc_endpoint=f"{self._rpc_path}/{session_id}", session_name=control.name
+                )
+            )
+        self._may_begin.set()
 
     def _check_free(self) -> None:
-        if self._session is not None:
+        if self._control is not None:
             raise Refused(InvalidRequest(error="this connection has a session already; open another connection"))
+        if self._creation is not None or self._may_begin.is_set():
+            raise Refused(InvalidRequest(error="this connection is creating a session already"))
 
-    def _hold(self, session: ServedSession, next_event: int) -> None:
-        """Take a session; before anything is awaited, so that neither it nor its events are gone by then."""
-        self._session, self._next_event = session, next_event
-        self._reader = session.events.add_reader(next_event)
-        session.owner = self
-        session.bell.ring()  # whoever held it before leaves
+    def _hold(self, control: ControlSession, cursors: dict[str, int]) -> None:
+        """Take up a session; before anything is awaited, so that neither it nor its events are gone by then.
 
-    def _held(self) -> ServedSession:
-        if self._session is None:
+        Raises:
+            Refused: What comes after a cursor is not kept; nothing has changed.
+        """
+        starts = control.cursors(cursors)
+        for session_id, start in starts.items():
+            control.members[session_id].check_kept(start)
+        for session_id, start in starts.items():
+            session = control.members[session_id]
+            self._streams.append(_Stream(session, session.events.add_reader(start), control.envelope_of(session)))
+        self._control = control
+        control.owner = self
+        control.bell.ring()  # whoever held it before leaves
+
+    def _held(self) -> ControlSession:
+        if self._control is None:
             raise Refused(InvalidRequest(error="this connection has no session; create one or attach first"))
-        if self._session.owner is not self:
+        if self._control.owner is not self:
             raise Refused(InvalidRequest(error="another connection has attached to the session"))
 
-        return self._session
+        return self._control
 
-    def _go_to(self, slot: int) -> None:
-        session = self._held()
-        if slot <= session.slot:
-            raise Refused(InvalidRequest(error=f"slot {slot} is behind: the session has executed slot {session.slot}"))
+    def _only(self) -> ServedSession:
+        control = self._held()
+        if control.is_parallel:
+            raise Refused(
+                InvalidRequest(error="a parallel session goes on by continueSessionV1 or continueToSessionV1")
+            )
 
-        self._go(Advance(pause_after=slot))
+        [session] = control.members.values()
+        return session
 
-    def _go(self, advance: Advance) -> None:
-        if not self._held().ask(advance):
+    def _go(self, session: ServedSession, advance: Advance) -> None:
+        if not session.ask(advance):
             raise Refused(InvalidRequest(error="the session is not ready; wait for readyForContinue"))
 
     async def _close(self) -> None:
-        session = self._held()
-        self._sessions.end(session)
+        control = self._held()
+        self._sessions.end(control)
         await self._answer(Success())
         self._is_closed = True
-        session.bell.ring()
+        control.bell.ring()
 
     async def _refuse(self, failure: BacktestFailure) -> None:
-        await self._answer(ErrorEvent(failure=failure))
+        await self._answer(ErrorEvent(failure=for_generation(failure, self._client.generation)))
 
     async def _answer(self, response: ControlResponse) -> None:
-        await self._socket.send_text(write_response(response))
-
-
-def _checked(request: Continue) -> Advance:
-    """Decode what a `continue` carries.
-
-    Raises:
-        Refused: With the index or the address of the first bad part.
-    """
-    if not request.advance_count:
-        raise Refused(InvalidRequest(error="advanceCount is 0; give at least 1"))
-
-    return Advance(
-        slots=request.advance_count,
-        transactions=tuple(_transaction(text, index) for index, text in enumerate(request.transactions)),
-        modifications=_modifications(request.modify_account_states),
-    )
-
-
-def _transaction(text: str, index: int) -> bytes:
-    try:
-        return b64decode(text, validate=True)
-    except ValueError as error:
-        raise Refused(InvalidTransactionEncoding(index=index, error=str(error))) from error
-
-
-def _modifications(accounts: Mapping[str, AccountData]) -> Mapping[str, AccountData]:
-    for address, account in accounts.items():
-        if not is_address(address):
-            raise Refused(InvalidAccountPubkey(address=address, error="not base58 of 32 bytes"))
-        if not is_address(account.owner):
-            raise Refused(InvalidAccountOwner(address=address, error="not base58 of 32 bytes"))
-        try:
-            account.data.decode()
-        except ValueError as error:
-            encoding = account.data.encoding
-            raise Refused(InvalidAccountEncoding(address=address, encoding=encoding, error=str(error))) from error
-    return accounts
+        await self._socket.send_text(write_response(response, generation=self._client.generation))

@@ -32,6 +32,8 @@ class SimulatorLimits:
     event_bytes: int = 32 * 2**20
     """What a session keeps of its control events for replay: about 200,000 slot notifications, well above what socket buffers hold
     that a client may still ask for after a reconnect."""
+    parallel_disconnect_seconds: int = 300
+    """How long a parallel session is kept without a client that does not say: the official client leaves it to the server."""
     max_disconnect_seconds: int = 900
     """The longest time a session is kept without a client. Source: the service's cap on `disconnectTimeoutSecs`."""
 

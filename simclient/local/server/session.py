@@ -4,7 +4,7 @@ Rules, by the published protocol and not by our client's:
 - A session waits after `readyForContinue` or `paused`; one request makes it go on. A second one before that is answered with an error.
 - What the engine refuses changes nothing: the error comes, and then `readyForContinue`.
 - `continue` ends in `readyForContinue`, `continueTo` in `paused`, and either in `completed` at the end of the range.
-- Every event carries a sequence number, counted from 1, and is kept for replay within a bound; notifications likewise.
+- Every event has a sequence number, counted from 1, and is kept for replay within a bound; notifications likewise.
 - The notifications of a slot are there before its `slotNotification`.
 - After the last slot of the range comes `completed`, and then the end markers of all subscriptions.
 """
@@ -16,7 +16,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, final
 
-import attrs
 import trio
 
 from ...errors import BundleError, ConnectionLost, InputError
@@ -29,48 +28,59 @@ from ...wire.failures import (
     InvalidTransactionFormat,
     NoProducedBlocksInRange,
 )
+from ...wire.generation import NEWEST, Generation
 from ...wire.params import SessionParams
-from ...wire.responses import Completed, ErrorEvent, Paused, ReadyForContinue, SessionEvent, SlotNotification, Status
+from ...wire.responses import (
+    Completed,
+    ErrorEvent,
+    Paused,
+    ReadyForContinue,
+    SessionEvent,
+    SlotNotification,
+    Status,
+    Success,
+)
 from ...wire.summary import SessionSummary
 from ..engine import Engine, Published, SlotResult, TransactionRefused, open_engine
+from .advance import Advance
 from .bell import Bell
 from .limits import SimulatorLimits
+from .refusals import Refused, for_generation
 from .replay_log import ReplayLog
 
-__all__ = ["Advance", "ServedSession"]
+__all__ = ["ServedSession"]
 
 _TEXT_OVERHEAD_BYTES: Final = 100
 """Roughly what an item costs beside its text."""
 _U64_MAX: Final = 2**64 - 1
 
 
-@attrs.frozen(kw_only=True)
-class Advance:
-    """A checked request to go on."""
-
-    slots: int = _U64_MAX
-    """At most so many."""
-    pause_after: int | None = None
-    """Not beyond this slot, whether or not it was produced, and then pause."""
-    transactions: tuple[bytes, ...] = ()
-    modifications: Mapping[str, AccountData] = attrs.field(factory=dict[str, AccountData])
-
-
 @final
 class ServedSession:
     """A session; `run` is its task."""
 
-    def __init__(self, session_id: str, params: SessionParams, bundle: Path, limits: SimulatorLimits) -> None:
+    def __init__(
+        self,
+        session_id: str,
+        params: SessionParams,
+        bundle: Path,
+        limits: SimulatorLimits,
+        *,
+        bell: Bell,
+        generation: Generation = NEWEST,
+    ) -> None:
+        """Prepare a session; `bell` rings whenever its own does, and `generation` is its client's."""
         self.session_id = session_id
         self.params = params
         self._bundle = bundle
+        self._generation = generation
         self._requests, self._todo = trio.open_memory_channel[Advance](1)
         self._summary = SessionSummary()
         self._first_of_slot: tuple[list[int], list[int]] = ([], [])
         self.events: ReplayLog[str] = ReplayLog(limits.event_bytes, lambda text: len(text) + _TEXT_OVERHEAD_BYTES)
-        """Control messages; the sequence number of the one at position n is n + 1."""
+        """Events as JSON texts; the sequence number of the one at position n is n + 1."""
         self.notifications: ReplayLog[Published] = ReplayLog(limits.notification_bytes, _size_of)
-        self.bell = Bell()
+        self.bell = Bell(bell)
         """Rings when anything about the session has changed."""
         self.engine: Engine | None = None
         """There once the bundle is loaded."""
@@ -81,10 +91,6 @@ class ServedSession:
         self.has_ended = False
         self.scope = trio.CancelScope()
         """Cancelling it ends the session and its engine."""
-        self.owner: object = None
-        """The control connection that holds the session; None: nobody does."""
-        self.abandoned_at = 0.0
-        """When the last owner went, by `trio.current_time()`."""
 
     async def run(self) -> None:
         """Load the bundle, then execute what is asked for, until the session is ended."""
@@ -100,7 +106,7 @@ class ServedSession:
                     self.engine = engine
                     await self._serve(engine)
         except (ConnectionLost, InputError) as error:
-            self._fail(Internal(error=str(error)))
+            self.fail(Internal(error=str(error)))
         finally:
             self.has_ended = True
             self.engine = None
@@ -115,6 +121,29 @@ class ServedSession:
         self._requests.send_nowait(advance)
         return True
 
+    def check_kept(self, sequence: int) -> None:
+        """Make sure that everything after a sequence number can be replayed.
+
+        Raises:
+            Refused: It cannot.
+        """
+        events = self.events
+        if not events.oldest <= sequence <= events.end:
+            kept = f"there are {events.oldest + 1} to {events.end}"
+            raise Refused(InvalidRequest(error=f"events of {self.session_id} after {sequence} are not kept; {kept}"))
+
+    def end(self, reason: str) -> None:
+        """End the session and its engine; what it has said stays readable."""
+        self.scope.cancel(reason=reason)
+
+    def say_closed(self) -> None:
+        """Say, as an event, that the session was closed: a sub-session has no other way."""
+        self._say(Success())
+
+    def fail(self, failure: BacktestFailure) -> None:
+        """Say that something failed, as an event."""
+        self._say(ErrorEvent(failure=for_generation(failure, self._generation)))
+
     def position_of(self, slot: int) -> int:
         """Return where the notifications of `slot`, or of the first one after it, begin."""
         slots, positions = self._first_of_slot
@@ -124,7 +153,7 @@ class ServedSession:
     async def _serve(self, engine: Engine) -> None:
         if engine.next_slot is None:
             start, end = self.params.start_slot, self.params.end_slot
-            self._fail(NoProducedBlocksInRange(start_slot=start, end_slot=end))
+            self.fail(NoProducedBlocksInRange(start_slot=start, end_slot=end))
             return
 
         self._wait(ReadyForContinue())
@@ -147,10 +176,10 @@ class ServedSession:
         except BundleError:
             raise
         except TransactionRefused as error:
-            self._fail(InvalidTransactionFormat(index=error.index, error=str(error)))
+            self.fail(InvalidTransactionFormat(index=error.index, error=str(error)))
             return False
         except InputError as error:
-            self._fail(InvalidRequest(error=str(error)))
+            self.fail(InvalidRequest(error=str(error)))
             return False
 
         return True
@@ -196,11 +225,8 @@ class ServedSession:
         self.is_ready = True
         self._say(reason)
 
-    def _fail(self, failure: BacktestFailure) -> None:
-        self._say(ErrorEvent(failure=failure))
-
     def _say(self, event: SessionEvent) -> None:
-        self.events.append(write_response(event, seq_id=self.events.end + 1))
+        self.events.append(write_response(event, generation=self._generation))
         self.bell.ring()
 
 

@@ -9,20 +9,23 @@ import errno
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Final, final
 
 import trio
 
 from ...errors import ConnectionLost, InputError
+from ...wire.generation import NEWEST
 from ...wire.ranges import AvailableRange, write_ranges
 from ..bundle import shipped_bundle
+from .bundles import ServedBundles, read_bundles
 from .control import ControlConnection
 from .data import DataConnection
 from .guard import refusal_of
 from .http import HttpAnswer, HttpConnection, HttpRefused, HttpRequest, json_answer, refusal
 from .limits import DEFAULT_LIMITS, SimulatorLimits
-from .sessions import ServedBundle, Sessions, read_bundles
+from .sessions import Client, Sessions
 from .websocket import accept_websocket, converse
 
 __all__ = ["LocalSimulator", "open_local_simulator"]
@@ -34,20 +37,27 @@ _RANGES_PATH: Final = "/available-ranges"
 
 @asynccontextmanager
 async def open_local_simulator(
-    bundles: Sequence[Path] = (), *, port: int = 0, limits: SimulatorLimits = DEFAULT_LIMITS
+    bundles: Sequence[Path] = (),
+    *,
+    port: int = 0,
+    split_slots: int | None = None,
+    limits: SimulatorLimits = DEFAULT_LIMITS,
 ) -> AsyncGenerator[LocalSimulator]:
     """Serve bundles on loopback for the block; leaving it ends every session and its engine process.
 
     Args:
         bundles: The files to replay; by default the market that comes with the package.
         port: Where to listen; 0 takes any free port.
+        split_slots: Offer each bundle also in pieces of so many slots: a parallel session has one sub-session per bundle or piece.
         limits: What clients may ask of it.
 
     Raises:
         BundleError: A bundle cannot be read.
-        InputError: The port is taken, or is none.
+        InputError: The port is taken, or is none; or `split_slots` is less than 1.
     """
-    served = read_bundles(bundles or [shipped_bundle()])
+    if split_slots is not None and split_slots < 1:
+        raise InputError(f"split_slots is {split_slots}: a piece has at least one slot")
+    served = ServedBundles(read_bundles(bundles or [shipped_bundle()]), split_slots=split_slots)
     [listener] = await _listen(port)
     error: BaseException | None = None
     try:
@@ -73,7 +83,7 @@ class LocalSimulator:
 
     def __init__(
         self,
-        bundles: Sequence[ServedBundle],
+        bundles: ServedBundles,
         listener: trio.SocketListener,
         limits: SimulatorLimits,
         nursery: trio.Nursery,
@@ -83,7 +93,7 @@ class LocalSimulator:
         self.port: int = listener.socket.getsockname()[1]
         self.url: str = f"ws://{_HOST}:{self.port}{_CONTROL_PATH}"
         """The control socket's."""
-        self.ranges: tuple[AvailableRange, ...] = tuple(bundle.range for bundle in bundles)
+        self.ranges: tuple[AvailableRange, ...] = bundles.ranges
         """What can be replayed."""
 
     def __repr__(self) -> str:
@@ -157,13 +167,19 @@ class LocalSimulator:
         socket = await accept_websocket(stream, connection, request, self._limits)
         plane: ControlConnection | DataConnection
         if session is None:
-            plane = ControlConnection(socket, self._sessions, _CONTROL_PATH)
+            plane = ControlConnection(socket, self._sessions, _client_of(request), _CONTROL_PATH)
         else:
             plane = DataConnection(socket, session, self._limits)
         try:
             await converse(socket, listen=plane.listen, speak=plane.speak, close_seconds=self._limits.close_seconds)
         finally:
             plane.leave()
+
+
+def _client_of(request: HttpRequest) -> Client:
+    """Tell who asks by a digest of the key: the key itself is kept nowhere."""
+    key = next((value for name, value in request.headers if name == b"x-api-key"), None)
+    return Client(generation=NEWEST, key=None if key is None else sha256(key).digest())
 
 
 async def _listen(port: int) -> list[trio.SocketListener]:

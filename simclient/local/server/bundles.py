@@ -1,0 +1,118 @@
+"""The bundles of one simulator: what each covers, and which serve a range."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import final
+
+import attrs
+
+from ...errors import InputError
+from ...wire.failures import BundleNotFound
+from ...wire.ranges import AvailableRange, split_range
+from ...wire.requests import CreateSession
+from ..bundle import BundleHeader, open_bundle
+from .refusals import Refused
+
+__all__ = ["Piece", "ServedBundle", "ServedBundles", "read_bundles"]
+
+
+@attrs.frozen(kw_only=True)
+class Piece:
+    """What one session replays of one bundle; slots are inclusive."""
+
+    path: Path
+    start_slot: int
+    end_slot: int
+
+
+@attrs.frozen(kw_only=True)
+class ServedBundle:
+    """A bundle and what its header says."""
+
+    path: Path
+    header: BundleHeader
+    start_time: int | None
+    """Of the first block, in seconds since 1970; None where there is no block."""
+
+    def covers(self, start_slot: int, end_slot: int) -> bool:
+        """Tell whether every slot of a range is this bundle's."""
+        return self.header.start_slot <= start_slot and end_slot <= self.header.end_slot
+
+
+@final
+class ServedBundles:
+    """What can be replayed.
+
+    Args:
+        bundles: The files.
+        split_slots: Offer each bundle also in pieces of so many slots, so that a parallel session is split there too.
+    """
+
+    def __init__(self, bundles: Sequence[ServedBundle], *, split_slots: int | None = None) -> None:
+        self._bundles = tuple(bundles)
+        self.ranges: tuple[AvailableRange, ...] = tuple(r for b in bundles for r in _ranges(b, split_slots))
+        """What `/available-ranges` says."""
+
+    def pieces_of(self, request: CreateSession) -> tuple[Piece, ...]:
+        """Return what a session replays, or what each sub-session of a parallel one does.
+
+        Raises:
+            Refused: No bundle covers the range, or it cannot be split without a gap.
+        """
+        start, end = request.params.start_slot, request.params.end_slot
+        try:
+            bounds = split_range(self.ranges, start, end) if request.parallel else ((start, end),)
+        except InputError:
+            raise Refused(BundleNotFound(start_slot=start, end_slot=end)) from None
+
+        return tuple(self._piece(*piece) for piece in bounds)
+
+    def _piece(self, start: int, end: int) -> Piece:
+        bundle = next((bundle for bundle in self._bundles if bundle.covers(start, end)), None)
+        if bundle is None:
+            raise Refused(BundleNotFound(start_slot=start, end_slot=end))
+
+        return Piece(path=bundle.path, start_slot=start, end_slot=end)
+
+
+def read_bundles(paths: Sequence[Path]) -> tuple[ServedBundle, ...]:
+    """Read the headers of bundles.
+
+    Raises:
+        BundleError: One cannot be read.
+    """
+    return tuple(_read(path) for path in paths)
+
+
+def _read(path: Path) -> ServedBundle:
+    with open_bundle(path) as reader:
+        for _ in reader.accounts():
+            pass
+        first = next(iter(reader.slots()), None)
+        return ServedBundle(path=path, header=reader.header, start_time=None if first is None else first.block_time)
+
+
+def _ranges(bundle: ServedBundle, split_slots: int | None) -> Iterator[AvailableRange]:
+    """Give the range of a bundle, and then those of its pieces; the time is only known of the first block."""
+    first, last = bundle.header.start_slot, bundle.header.end_slot
+    start_utc = None
+    if bundle.start_time is not None:
+        start_utc = datetime.fromtimestamp(bundle.start_time, UTC).isoformat().replace("+00:00", "Z")
+    yield _range(first, last, start_utc)
+    if split_slots is None or split_slots > last - first:
+        return
+
+    for start in range(first, last + 1, split_slots):
+        yield _range(start, min(start + split_slots - 1, last), start_utc if start == first else None)
+
+
+def _range(start: int, end: int, start_utc: str | None) -> AvailableRange:
+    return AvailableRange(
+        bundle_start_slot=start,
+        bundle_start_slot_utc=start_utc,
+        max_bundle_end_slot=end,
+        max_bundle_size=end - start + 1,
+    )
