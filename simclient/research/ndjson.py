@@ -18,8 +18,8 @@ from typing import TypeVar
 import msgspec
 
 from ..wire.notifications import AccountDiff, AccountState, ExecutedTransaction, TokenBalance, TransactionLogs
+from ..wire.transaction_errors import describe_transaction_error
 from .token_accounts import Holding, token_holding
-from .transaction_errors import describe_transaction_error
 
 __all__ = ["diff_line", "line", "logs_line", "transaction_line"]
 

@@ -187,6 +187,8 @@ class BacktestSession:
         self.start_slot: int = request.create.params.start_slot
         self.end_slot: int = request.create.params.end_slot
         """The last slot of the range, inclusive."""
+        self.rpc_url: str = rpc_url
+        """The session's own endpoint for Solana's JSON-RPC over HTTP, which any Solana client can use; as secret as the session's id."""
         self.rpc: SessionRpc = SessionRpc(rpc_url, http)
         """Solana JSON-RPC on the state after the last executed slot; may answer 503 before the first `ReadyForContinue`."""
 

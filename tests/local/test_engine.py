@@ -251,7 +251,7 @@ async def test_the_clock_is_the_blocks(tmp_path: Path) -> None:
     async with open_engine(path, start_slot=epoch - 5, end_slot=epoch + 20) as engine:
         while engine.next_slot is not None:
             await engine.execute_slot()
-            body = {"id": 1, "method": "getAccountInfo", "params": [CLOCK]}
+            body = {"id": 1, "method": "getAccountInfo", "params": [CLOCK, {"encoding": "base64"}]}
             answer = msgspec.json.decode(await engine.rpc(msgspec.json.encode(body)))
             clocks.append(struct.unpack("<QqQQq", b64decode(answer["result"]["value"]["data"][0])))
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from base64 import b64decode, b64encode
 from collections.abc import AsyncGenerator
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import pytest
 import zstandard
 from solders.transaction import VersionedTransaction
@@ -27,11 +25,11 @@ from .blocks import (
     pay,
     write_payments,
 )
+from .rpc_calls import call, error, raw
 
 TOKEN_PROGRAM = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"
 POOR_ADDRESS = str(POOR.pubkey())
 FIRST_PAYMENT = pay(1_000_000)
-Json = dict[str, Any]
 
 
 @pytest.fixture
@@ -41,21 +39,6 @@ async def engine(tmp_path: Path) -> AsyncGenerator[Engine]:
     async with open_engine(path, start_slot=FIRST_SLOT, end_slot=2**63) as engine:
         await engine.execute_slot()
         yield engine
-
-
-async def raw(engine: Engine, body: object) -> Any:
-    return msgspec.json.decode(await engine.rpc(body if isinstance(body, bytes) else msgspec.json.encode(body)))
-
-
-async def call(engine: Engine, method: str, *params: object) -> Any:
-    answer = await raw(engine, {"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
-    assert "error" not in answer, answer
-    return answer["result"]
-
-
-async def error(engine: Engine, method: str, *params: object) -> Json:
-    found: Json = (await raw(engine, {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}))["error"]
-    return found
 
 
 async def test_an_account_is_given_in_the_encoding_asked_for(engine: Engine) -> None:
@@ -173,7 +156,8 @@ async def test_a_token_account_has_its_amount() -> None:
         ("getBalance", (5,), -32602),
         ("getAccountInfo", (PAYEE_ADDRESS, "base64"), -32602),
         ("getMultipleAccounts", ([PAYEE_ADDRESS] * 101,), -32602),
-        ("getBlockTime", (1,), -32004),
+        ("getBlockTime", (1,), -32001),
+        ("getBlockTime", (2**40,), -32004),
         ("getTransaction", ("1",), -32602),
         ("sendTransaction", ("AAAA", {"encoding": "base64"}), -32602),
         ("sendTransaction", ("", {"encoding": "base64"}), -32602),

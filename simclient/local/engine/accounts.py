@@ -13,10 +13,18 @@ from .messages import ModifiedAccount
 
 __all__ = [
     "ABSENT",
+    "ACCOUNT_KIND_AT",
+    "MINT_BYTES",
+    "MINT_KIND",
+    "MULTISIG_BYTES",
+    "TOKEN_2022_PROGRAM",
+    "TOKEN_ACCOUNT_BYTES",
+    "TOKEN_PROGRAM",
     "TOKEN_PROGRAMS",
     "TokenAccount",
     "decimals_of",
     "is_absent",
+    "is_token_account",
     "read_modified",
     "token_account",
     "ui_account",
@@ -28,18 +36,21 @@ ABSENT = Account(0, b"", Pubkey.default(), False)
 _MOST_DATA_BYTES = 10 * 2**20
 """Of one account (`MAX_PERMITTED_DATA_LENGTH`, solana-system-interface)."""
 _U64_MAX = 2**64 - 1
+_MOST_NUMBER_DECIMALS = 19
+"""10^19 is the largest power of ten in a u64."""
 
-TOKEN_PROGRAMS = frozenset(
-    Pubkey.from_string(address)
-    for address in (
-        "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA",
-        "TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb",
-    )
-)
-_TOKEN_ACCOUNT_BYTES = 165
-_TOKEN_2022_ACCOUNT_KIND = 2
-"""At byte 165 of an account with extensions: 1 is a mint, 2 an account (spl-token-2022, `AccountType`)."""
-_MINT_BYTES = 82
+TOKEN_PROGRAM = Pubkey.from_string("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA")
+TOKEN_2022_PROGRAM = Pubkey.from_string("TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb")
+TOKEN_PROGRAMS = frozenset((TOKEN_PROGRAM, TOKEN_2022_PROGRAM))
+TOKEN_ACCOUNT_BYTES = 165
+MULTISIG_BYTES = 355
+"""Of either program; never a token account, whatever its bytes say."""
+_STATE_AT = 108
+"""In a token account; 0 is one that was not initialized (spl-token, `AccountState`)."""
+ACCOUNT_KIND_AT = TOKEN_ACCOUNT_BYTES
+"""In an account with extensions, also in a mint, which is padded to it (spl-token-2022, `AccountType`)."""
+MINT_KIND, TOKEN_ACCOUNT_KIND = 1, 2
+MINT_BYTES = 82
 _DECIMALS_AT = 44
 """In a mint (spl-token, `Mint`)."""
 
@@ -87,24 +98,34 @@ def ui_account(account: Account | None) -> dict[str, object] | None:
 
 def token_account(account: Account | None) -> TokenAccount | None:
     """Return what a token account holds; None where it is not one."""
-    if account is None or account.owner not in TOKEN_PROGRAMS or len(account.data) < _TOKEN_ACCOUNT_BYTES:
+    if account is None or account.owner not in TOKEN_PROGRAMS:
         return None
 
     data = account.data
-    if len(data) > _TOKEN_ACCOUNT_BYTES and data[_TOKEN_ACCOUNT_BYTES] != _TOKEN_2022_ACCOUNT_KIND:
+    if not is_token_account(data):
         return None
 
     return Pubkey.from_bytes(data[:32]), Pubkey.from_bytes(data[32:64]), int.from_bytes(data[64:72], "little")
 
 
+def is_token_account(data: bytes) -> bool:
+    """Whether this is the data of an initialized token account, with extensions or without."""
+    size = len(data)
+    if size < TOKEN_ACCOUNT_BYTES or size == MULTISIG_BYTES or not data[_STATE_AT]:
+        return False
+
+    return size == TOKEN_ACCOUNT_BYTES or data[ACCOUNT_KIND_AT] == TOKEN_ACCOUNT_KIND
+
+
 def decimals_of(mint: Account | None) -> int:
     """Return the decimals of a mint; 0 where it is not one, so that amounts stay in base units."""
-    return 0 if mint is None or len(mint.data) < _MINT_BYTES else mint.data[_DECIMALS_AT]
+    return 0 if mint is None or len(mint.data) < MINT_BYTES else mint.data[_DECIMALS_AT]
 
 
 def ui_amount(amount: int, decimals: int) -> dict[str, object]:
-    """Return an amount as Solana's RPC writes it."""
+    """Return an amount as Solana's RPC writes it: no number where the power of ten is more than a u64 holds."""
     text = f"{amount:0{decimals + 1}d}"
     whole, fraction = (text[:-decimals], text[-decimals:].rstrip("0")) if decimals else (text, "")
     shown = f"{whole}.{fraction}" if fraction else whole
-    return {"amount": str(amount), "decimals": decimals, "uiAmount": amount / 10**decimals, "uiAmountString": shown}
+    number = float(amount) / float(10**decimals) if decimals <= _MOST_NUMBER_DECIMALS else None
+    return {"amount": str(amount), "decimals": decimals, "uiAmount": number, "uiAmountString": shown}

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import final
 
-from solders.signature import Signature
 from solders.transaction import VersionedTransaction
 
 from ...errors import BundleError, InputError
 from ..bundle import BundleReader, BundleSlot, BundleTransaction, open_bundle
 from ..bundle import RecordedOutcome as Outcome
+from .ledger import Ledger
 from .messages import Executed, ModifiedAccount, Note
 from .render import notes_of
 from .svm import Execution, Machine
@@ -21,8 +20,8 @@ from .values import TransactionRefused
 
 __all__ = ["Replay"]
 
-_KNOWN_TRANSACTIONS = 100_000
-"""Executed transactions that `getTransaction` still finds; older ones are forgotten."""
+_MOST_WAITING = 10_000
+"""Transactions sent over RPC that wait for the next block: several times what a block holds."""
 
 
 @final
@@ -43,9 +42,7 @@ class Replay:
         self._blocks: Iterator[BundleSlot] = iter(self._reader.slots())
         self._next: BundleSlot | None = next(self._blocks, None)
         self._waiting: list[VersionedTransaction] = []
-        self.transactions: OrderedDict[Signature, bytes] = OrderedDict()
-        """By signature, what `getTransaction` gives."""
-        self.block_times: dict[int, int] = {}
+        self.ledger = Ledger()
         self._skip_to(start_slot)
 
     @property
@@ -58,8 +55,19 @@ class Replay:
         """Whether the range has a further slot."""
         return self.next_slot is not None
 
+    def close(self) -> None:
+        """Close the bundle's file."""
+        self._reader.close()
+
     def send(self, transaction: VersionedTransaction) -> None:
-        """Let a transaction go into the next block, before the recorded ones."""
+        """Let a transaction go into the next block, before the recorded ones.
+
+        Raises:
+            InputError: Too many wait for it already.
+        """
+        if len(self._waiting) >= _MOST_WAITING:
+            raise InputError(f"{_MOST_WAITING} transactions wait for the next block already; advance the session first")
+
         self._waiting.append(transaction)
 
     def execute_next(
@@ -83,6 +91,7 @@ class Replay:
         executed += theirs
         self._waiting = []
         self._begin(block)
+        self.ledger.begin(block)
         tally = _Tally()
         notes: list[Note] = []
         for index, (transaction, outcome) in enumerate(executed):
@@ -91,7 +100,7 @@ class Replay:
             for note, is_transaction in notes_of(self.machine, execution, index):
                 notes.append(note)
                 if is_transaction:
-                    self._remember(transaction.signatures[0], note.result)
+                    self._remember(execution, note)
         self._next = next(self._blocks, None)
         return Executed(
             id=request_id, slot=block.slot, published=notes, summary=tally.counts(), next_slot=self.next_slot
@@ -100,19 +109,19 @@ class Replay:
     def _skip_to(self, start_slot: int) -> None:
         while self._next is not None and self._next.slot < start_slot:
             self._begin(self._next)
+            self.ledger.pass_over(self._next)
             for transaction, _ in _recorded(self._next):
                 self.machine.execute(transaction)
             self._next = next(self._blocks, None)
 
     def _begin(self, block: BundleSlot) -> None:
         self.machine.begin(block)
-        self.block_times[block.slot] = block.block_time
         self.machine.prepare()
 
-    def _remember(self, signature: Signature, result: bytes) -> None:
-        self.transactions[signature] = result
-        if len(self.transactions) > _KNOWN_TRANSACTIONS:
-            self.transactions.popitem(last=False)
+    def _remember(self, execution: Execution, note: Note) -> None:
+        """Keep an executed transaction for the RPC; `note` is the one of the transaction itself."""
+        transaction = execution.transaction
+        self.ledger.add(bytes(transaction), transaction.signatures[0], note.keys, execution.error, note.result)
 
 
 def _parse(wire: bytes, index: int) -> VersionedTransaction:

@@ -75,6 +75,8 @@ class Machine:
         verify = signatures is Signatures.VERIFIED and not extra_compute_units  # a raised limit is not what was signed
         svm = LiteSVM().with_sigverify(verify).with_blockhash_check(False)
         self.svm = svm.with_transaction_history(0).with_log_bytes_limit(None)
+        self.addresses: set[Pubkey] = set()
+        """Of every account that was ever set or written here."""
         self._extra_compute_units = extra_compute_units
         self._program_of: dict[Pubkey, Pubkey] = {}
         self._hashes: deque[tuple[int, Hash]] = deque(maxlen=_SLOT_HASHES)
@@ -118,6 +120,7 @@ class Machine:
     def set_account(self, address: Pubkey, account: Account) -> None:
         """Set an account; new program data takes effect at once."""
         self.svm.set_account(address, account)
+        self.addresses.add(address)
         if account.owner == _UPGRADEABLE_LOADER and account.data[:4] == _PROGRAM_TAG:
             self._program_of[Pubkey.from_bytes(account.data[4:36])] = address
         program = self._program_of.get(address)
@@ -162,6 +165,7 @@ class Machine:
         before = self._read(keys)
         result = self.svm.send_transaction(transaction)
         after = self._read(keys)
+        self.addresses.update(keys.writable)
         payer = keys.all[0]
         meta, error = (
             (result.meta(), error_of(result)) if isinstance(result, FailedTransactionMetadata) else (result, None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from simclient.research.transaction_errors import describe_transaction_error
+from simclient.wire.transaction_errors import describe_transaction_error
 
 
 @pytest.mark.parametrize(
