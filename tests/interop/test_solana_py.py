@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncGenerator
 
 import pytest
 import trio
+from solders.account_decoder import ParsedAccount
 from solders.hash import Hash
 from solders.keypair import Keypair
 from solders.message import MessageV0
@@ -13,6 +15,7 @@ from solders.pubkey import Pubkey
 from solders.rpc.responses import GetTokenAccountsByOwnerJsonParsedResp
 from solders.system_program import TransferParams, transfer
 from solders.transaction import VersionedTransaction
+from solders.transaction_status import UiRawMessage, UiTransaction
 
 from simclient import AccountData, BacktestSession, ReadyForContinue, open_backtest_session
 from simclient.local import open_local_simulator
@@ -102,6 +105,7 @@ async def test_accounts_are_read(client: AsyncClient) -> None:
     assert several[1] is None
     assert {one.account.data for one in of_mint} == {bytes(mint)}
     assert 0 < len(of_mint) < len(tokens) == len(parsed)
+    assert isinstance(parsed[0].account.data, ParsedAccount)
     assert parsed[0].account.data.program == "spl-token"
 
 
@@ -116,7 +120,8 @@ async def test_tokens_are_read(client: AsyncClient) -> None:
 
     assert isinstance(owned, GetTokenAccountsByOwnerJsonParsedResp)
     [found] = [one for one in owned.value if one.pubkey == first.pubkey]
-    assert found.account.data.parsed["info"]["tokenAmount"]["amount"] == balance.amount
+    info = json.loads(found.account.data.to_json())["parsed"]["info"]
+    assert info["tokenAmount"]["amount"] == balance.amount
     assert balance.decimals == supply.decimals
     assert int(largest[0].amount.amount) >= int(balance.amount)
     assert (await client.get_token_accounts_by_delegate(owner, TokenAccountOpts(mint=mint))).value == []
@@ -129,13 +134,17 @@ async def test_history_is_read(client: AsyncClient) -> None:
     block = (await client.get_block(slots[-1], max_supported_transaction_version=0)).value
     assert block is not None
     assert block.transactions
+    assert isinstance(block.transactions[0].transaction, UiTransaction)
     [signature, *_] = block.transactions[0].transaction.signatures
     found = (await client.get_transaction(signature, max_supported_transaction_version=0)).value
-    payer = block.transactions[0].transaction.message.account_keys[0]
+    assert found is not None
+    transaction = found.transaction.transaction
+    assert isinstance(transaction, UiTransaction)
+    assert isinstance(transaction.message, UiRawMessage)
+    payer = transaction.message.account_keys[0]
     signatures = (await client.get_signatures_for_address(payer, limit=5)).value
     [status] = (await client.get_signature_statuses([signature])).value
 
-    assert found is not None
     assert (found.slot, found.block_time) == (slots[-1], (await client.get_block_time(slots[-1])).value)
     assert signature in [one.signature for one in signatures]
     assert status is not None
@@ -146,6 +155,7 @@ async def test_history_is_read(client: AsyncClient) -> None:
 async def test_a_transaction_is_simulated_sent_and_confirmed(client: AsyncClient, session: BacktestSession) -> None:
     """What is sent is executed by the next slot, and is then confirmed."""
     sent = await payment(client, 10**6)
+    assert isinstance(sent.message, MessageV0)
     fee = (await client.get_fee_for_message(sent.message)).value
     simulated = (await client.simulate_transaction(sent, sig_verify=True)).value
     signature = (await client.send_transaction(sent, TxOpts(preflight_commitment=Confirmed))).value
