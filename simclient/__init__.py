@@ -30,12 +30,19 @@ if TYPE_CHECKING:
     from .local import LocalSimulator as LocalSimulator
     from .local import open_local_simulator as open_local_simulator
     from .protocol.budget import BudgetLimits as BudgetLimits
+    from .protocol.coverage import CoverageReport as CoverageReport
+    from .protocol.raw import AdvanceProgress as AdvanceProgress
+    from .protocol.waits import CreatedSession as CreatedSession
     from .rpc import SessionRpc as SessionRpc
+    from .session.client import SimulatorClient as SimulatorClient
+    from .session.client import open_client as open_client
     from .session.inbox import Event as Event
     from .session.limits import Limits as Limits
     from .session.managed import BacktestSession as BacktestSession
     from .session.managed import Delivery as Delivery
     from .session.managed import open_backtest_session as open_backtest_session
+    from .session.raw import RawSession as RawSession
+    from .session.request import create_request as create_request
     from .session.statistics import SessionStatistics as SessionStatistics
     from .wire.accounts import AccountData as AccountData
     from .wire.discovery import ProgramExecuted as ProgramExecuted
@@ -83,9 +90,15 @@ _HOMES = {
     "local": ("LocalSimulator", "open_local_simulator"),
     "protocol.budget": ("BudgetLimits",),
     "rpc": ("SessionRpc",),
+    "protocol.coverage": ("CoverageReport",),
+    "protocol.raw": ("AdvanceProgress",),
+    "protocol.waits": ("CreatedSession",),
+    "session.client": ("SimulatorClient", "open_client"),
     "session.inbox": ("Event",),
     "session.limits": ("Limits",),
     "session.managed": ("BacktestSession", "Delivery", "open_backtest_session"),
+    "session.raw": ("RawSession",),
+    "session.request": ("create_request",),
     "session.statistics": ("SessionStatistics",),
     "wire.accounts": ("AccountData",),
     "wire.discovery": ("ProgramExecuted",),
@@ -122,12 +135,15 @@ __all__ = [
     "AccountState",
     "ActionReport",
     "Actions",
+    "AdvanceProgress",
     "BacktestSession",
     "BudgetLimits",
     "BundleError",
     "Completed",
     "ConnectError",
     "ConnectionLost",
+    "CoverageReport",
+    "CreatedSession",
     "Delivery",
     "DiagnosticReport",
     "Diagnostics",
@@ -144,6 +160,7 @@ __all__ = [
     "Paused",
     "ProgramExecuted",
     "ProtocolError",
+    "RawSession",
     "ReadyForContinue",
     "RemoteError",
     "RemoteProtocolError",
@@ -155,6 +172,7 @@ __all__ = [
     "SessionStatistics",
     "SessionSummary",
     "SimClientError",
+    "SimulatorClient",
     "SlotNotification",
     "Status",
     "SubscriptionFailed",
@@ -163,7 +181,9 @@ __all__ = [
     "Transactions",
     "UnknownNotification",
     "UnknownResponse",
+    "create_request",
     "open_backtest_session",
+    "open_client",
     "open_local_simulator",
 ]
 

@@ -16,18 +16,20 @@ async def ranges(url: str | None = None, /) -> int:
         url: The server, a host or a ws:// or wss:// URL; by default what SIMULATOR_URL holds.
 
     Raises:
-        InputError: There is no server to ask, or no key for it.
+        InputError: There is no server to ask, or a URL that cannot be used.
         SimClientError: The server could not be asked.
     """
     from rich.table import Table
 
-    from ..session.ranges import available_ranges
+    from ..session.client import open_client
     from .run_config import server_url, user_agent
 
     table = Table()
     for name in ("first slot", "last slot", "from (UTC)", "to (UTC)", "slots at most"):
         table.add_column(name, overflow="fold")
-    for one in await available_ranges(server_url(url), user_agent=user_agent()):
+    async with open_client(server_url(url), user_agent=user_agent()) as client:
+        listed = await client.available_ranges()
+    for one in listed:
         table.add_row(
             str(one.bundle_start_slot),
             "growing" if one.max_bundle_end_slot is None else str(one.max_bundle_end_slot),

@@ -60,9 +60,9 @@ from ..wire.responses import (
 )
 from .commands import Closed, Command, Complete, Deliver, Fail, Opened, Reconnect, Send
 
-__all__ = ["ControlMachine", "Phase"]
+__all__ = ["REJECTIONS", "ControlMachine", "Phase"]
 
-_REJECTIONS = (
+REJECTIONS = (
     InvalidTransactionEncoding,
     InvalidTransactionFormat,
     InvalidAccountEncoding,
@@ -290,7 +290,7 @@ class ControlMachine:
                 return self._completed(event)
             case ErrorEvent(failure=failure) if failure.is_terminal:
                 return self._fail(RemoteError(f"the run ended: {describe_failure(failure)}", payload=failure))
-            case ErrorEvent(failure=failure) if isinstance(failure, _REJECTIONS):
+            case ErrorEvent(failure=failure) if isinstance(failure, REJECTIONS):
                 self._is_ready = True
             case ReadyForContinue() | Paused():
                 self._is_ready = True

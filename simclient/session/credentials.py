@@ -45,8 +45,13 @@ class Secret:
         raise TypeError("a Secret cannot be pickled or copied")
 
 
-def find_key(control_url: str, api_key: str | None) -> Secret | None:
+def find_key(control_url: str, api_key: str | None, *, is_optional: bool = False) -> Secret | None:
     """Return the key to send to `control_url`, from the argument or the environment.
+
+    Args:
+        control_url: Whose.
+        api_key: The argument.
+        is_optional: Whether a remote host may do without; None is returned where there is none.
 
     Raises:
         InputError: A remote host needs a key and there is none, or it would have to travel in the clear, or it has characters that a
@@ -55,7 +60,7 @@ def find_key(control_url: str, api_key: str | None) -> Secret | None:
     text = (os.environ.get(KEY_VARIABLE) if api_key is None else api_key) or ""
     local = is_loopback(control_url)
     if not text:
-        if local:
+        if local or is_optional:
             return None
         raise InputError(
             f"no API key for {redact(control_url)}: set {KEY_VARIABLE} or pass api_key"

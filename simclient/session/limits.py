@@ -20,7 +20,7 @@ class Limits:
     connect_seconds: float = 30.0
     """Name lookup, TCP, TLS and the WebSocket handshake together."""
     response_seconds: float = 120.0
-    """For the answer to create, attach and resume."""
+    """For the answer to create, attach and resume, and for each wait for an HTTP answer."""
     keepalive_interval_seconds: float = 15.0
     keepalive_deadline_seconds: float = 45.0
     """Without any inbound traffic for so long, while we were reading, a connection counts as dead."""
@@ -49,6 +49,7 @@ class Limits:
         return TransportLimits(
             connect_seconds=self.connect_seconds,
             close_seconds=self.closing_seconds / 5,
+            response_seconds=self.response_seconds,
             max_message_bytes=self.max_message_bytes,
         )
 

@@ -4,27 +4,35 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
+from secrets import token_hex
 from typing import SupportsBytes
 
 import attrs
 
 from ..errors import InputError
 from ..wire.accounts import AccountData
+from ..wire.actions import AfterEverySlot, AfterSlot, DiagnosticProbeParams, ScheduledAction
 from ..wire.addresses import address_of
+from ..wire.agents import AgentParams
 from ..wire.discovery import DiscoveryFilter
+from ..wire.names import session_name
 from ..wire.params import SessionParams
 from ..wire.requests import Continue, ContinueTo, CreateSession
+from ..wire.reroute import RerouteParams
 from ..wire.subscriptions import Subscription, SubscriptionKey, keys_of
 from ..wire.urls import control_url
 from .credentials import Secret, find_key
 
-__all__ = ["SessionRequest", "continue_request", "continue_to_request", "slot_range"]
+__all__ = ["SessionRequest", "continue_request", "continue_to_request", "create_request", "slot_range"]
 
 _U64_MAX = 2**64 - 1
 _DISCONNECT_TIMEOUT_SECONDS = 360
 """Longer than the reconnect budget of 300 s, so that every attempt can still find the session. Source: simulator-client 0.28.0."""
 _LONGEST_DISCONNECT_TIMEOUT_SECONDS = 900
 _LONGEST_CAPACITY_WAIT_SECONDS = 2**16 - 1
+_TOKEN_BYTES = 16
+"""Written as 32 hex digits. Source: `CreateToken`, simulator-api 0.28.0."""
+_MOST_PROBED_MARKETS, _MOST_PROBED_VALUES = 64, 16
 
 
 @attrs.frozen(kw_only=True)
@@ -57,30 +65,101 @@ class SessionRequest:
         Raises:
             InputError: A value cannot be used; the message names it and the way out.
         """
-        first, last = slot_range(start_slot, end_slot=end_slot, slot_count=slot_count)
         disconnect_timeout = (
             _DISCONNECT_TIMEOUT_SECONDS if disconnect_timeout_seconds is None else disconnect_timeout_seconds
         )
-        _check_range("disconnect_timeout_seconds", disconnect_timeout, _LONGEST_DISCONNECT_TIMEOUT_SECONDS)
-        _check_range("capacity_wait_timeout_seconds", capacity_wait_timeout_seconds, _LONGEST_CAPACITY_WAIT_SECONDS)
-        _check_range("extra_compute_units", extra_compute_units, 2**32 - 1)
+        create = create_request(
+            start_slot=start_slot,
+            end_slot=end_slot,
+            slot_count=slot_count,
+            send_summary=send_summary,
+            disconnect_timeout_seconds=disconnect_timeout,
+            capacity_wait_timeout_seconds=capacity_wait_timeout_seconds,
+            extra_compute_units=extra_compute_units,
+            discoveries=discoveries,
+        )
         full_url = control_url(url)
         return cls(
             url=full_url,
             secret=find_key(full_url, api_key),
-            create=CreateSession(
-                params=SessionParams(
-                    start_slot=first,
-                    end_slot=last,
-                    send_summary=send_summary,
-                    disconnect_timeout_seconds=disconnect_timeout,
-                    capacity_wait_timeout_seconds=capacity_wait_timeout_seconds,
-                    extra_compute_units=extra_compute_units,
-                    discoveries=tuple(discoveries),
-                )
-            ),
+            create=create,
             subscriptions=_distinct(subscriptions),
         )
+
+
+def create_request(
+    *,
+    start_slot: int,
+    end_slot: int | None = None,
+    slot_count: int | None = None,
+    parallel: bool = False,
+    name: str | None = None,
+    send_summary: bool = False,
+    disconnect_timeout_seconds: int | None = None,
+    capacity_wait_timeout_seconds: int | None = None,
+    extra_compute_units: int | None = None,
+    discoveries: Sequence[DiscoveryFilter] = (),
+    actions: Sequence[ScheduledAction] = (),
+    diagnostic_probes: Sequence[DiagnosticProbeParams] = (),
+    reroute: RerouteParams | None = None,
+    replay_account_state: bool = False,
+    signer_filter: Sequence[object] = (),
+    agents: Sequence[AgentParams] = (),
+) -> CreateSession:
+    """Build the request for a session.
+
+    Args:
+        start_slot: The first slot.
+        end_slot: The last slot, inclusive.
+        slot_count: In place of `end_slot`: how many slots past the start; n replays n + 1 slots, as in the Rust builder.
+        parallel: Whether the server is to split the range into sub-sessions.
+        name: The session's name, never to be used again; 0.28. With it goes a token by which a second attempt finds the first's session.
+        send_summary: Whether `Completed` is to carry a comparison with what was recorded.
+        disconnect_timeout_seconds: How long the server keeps the session while nobody is connected, at most 900; None: the server decides.
+        capacity_wait_timeout_seconds: How long the server may let the request wait for a free place.
+        extra_compute_units: Added to the compute unit limit of every transaction.
+        discoveries: Batches to be announced ahead of their execution.
+        actions: What the session does by itself at chosen moments; 0.28.
+        diagnostic_probes: Quotes that the router is asked for; 0.28.
+        reroute: How recorded swaps are replaced by others; 0.28.
+        replay_account_state: Reconstruct account state from what was recorded instead of executing transactions; 0.28.
+        signer_filter: Only transactions signed by one of these are executed; 0.9.
+        agents: Programs of the server's that trade along; 0.9.
+
+    Raises:
+        InputError: A value cannot be used; the message names it and the way out.
+    """
+    first, last = slot_range(start_slot, end_slot=end_slot, slot_count=slot_count)
+    _check_range("disconnect_timeout_seconds", disconnect_timeout_seconds, _LONGEST_DISCONNECT_TIMEOUT_SECONDS)
+    _check_range("capacity_wait_timeout_seconds", capacity_wait_timeout_seconds, _LONGEST_CAPACITY_WAIT_SECONDS)
+    _check_range("extra_compute_units", extra_compute_units, 2**32 - 1)
+    if replay_account_state and any(action.kind == "send" for action in actions):
+        raise InputError(
+            "an action of kind 'send' needs execution: use kind 'simulate', or leave replay_account_state out"
+        )
+    for probe in diagnostic_probes:
+        _check_probe(probe)
+
+    return CreateSession(
+        params=SessionParams(
+            start_slot=first,
+            end_slot=last,
+            signer_filter=signer_filter,
+            send_summary=send_summary,
+            reroute=reroute,
+            disconnect_timeout_seconds=disconnect_timeout_seconds,
+            capacity_wait_timeout_seconds=capacity_wait_timeout_seconds,
+            extra_compute_units=extra_compute_units,
+            agents=tuple(agents),
+            discoveries=tuple(discoveries),
+            actions=tuple(actions),
+            replay_account_state=replay_account_state,
+            diagnostic_probes=tuple(diagnostic_probes),
+        ),
+        parallel=parallel,
+        name=None if name is None else session_name(name),
+        create_token=None if name is None else token_hex(_TOKEN_BYTES),
+    )
 
 
 def slot_range(start_slot: int, *, end_slot: int | None = None, slot_count: int | None = None) -> tuple[int, int]:
@@ -162,6 +241,22 @@ def _check_range(name: str, value: object, highest: int) -> None:
 
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= highest:
         raise InputError(f"{name} must be a whole number from 0 to {highest}, not {value!r}")
+
+
+def _check_probe(probe: DiagnosticProbeParams) -> None:
+    """Refuse what the server refuses. Source: `DiagnosticProbeParams::validate`, simulator-api 0.28.0."""
+    if not isinstance(probe.anchor, AfterSlot | AfterEverySlot):
+        raise InputError(
+            f"a diagnostic probe is anchored at AfterSlot or AfterEverySlot, not {type(probe.anchor).__name__}"
+        )
+    if not 1 <= len(probe.markets) <= _MOST_PROBED_MARKETS or len(set(probe.markets)) != len(probe.markets):
+        raise InputError(
+            f"a diagnostic probe has 1 to {_MOST_PROBED_MARKETS} distinct markets, not {list(probe.markets)}"
+        )
+    if not 1 <= len(probe.usd_values) <= _MOST_PROBED_VALUES or 0 in probe.usd_values:
+        raise InputError(
+            f"a diagnostic probe has 1 to {_MOST_PROBED_VALUES} values other than 0, not {list(probe.usd_values)}"
+        )
 
 
 def _distinct(subscriptions: Sequence[Subscription]) -> tuple[Subscription, ...]:

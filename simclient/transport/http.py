@@ -80,6 +80,14 @@ class HttpClient:
         """
         return await self._request("POST", url, body, {"Content-Type": "application/json", **(headers or {})})
 
+    async def delete(self, url: str, *, headers: Mapping[str, str] | None = None) -> bytes:
+        """Return the body of a successful DELETE.
+
+        Raises:
+            InputError, ConnectError, ConnectionLost, RemoteProtocolError, HttpError: As for `get`.
+        """
+        return await self._request("DELETE", url, None, headers or {})
+
     async def _request(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> bytes:
         endpoint = read_endpoint(url, schemes=HTTP_SCHEMES)
         encoded_headers = encode_headers(tuple(headers.items()))
