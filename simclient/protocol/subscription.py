@@ -11,6 +11,7 @@ acknowledgements; they are handed on in order.
 - A message that cannot be read, or a compressed stream that breaks, makes the socket useless: `receive` hands on what came before it
   and reports the fault; the task reconnects and the cursor makes up for it.
 - A refused subscribe is fatal: asking again would be refused again.
+- What comes in masses is looked at in bulk: notifications of one kind whose slots do not go back move the cursor once per read.
 - Notifications of unknown kinds, or for a subscription id that was never acknowledged, are handed on and never de-duplicated.
 
 Source: protocol.md "Subscriptions"; `managed/subscription.rs` of simulator-client 0.9.0.
@@ -18,8 +19,9 @@ Source: protocol.md "Subscriptions"; `managed/subscription.rs` of simulator-clie
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import attrs
 
@@ -29,6 +31,8 @@ from ..wire.notifications import (
     AccountDiff,
     Acknowledgement,
     ActionReport,
+    Bulk,
+    DataMessage,
     DiagnosticReport,
     ExecutedTransaction,
     Refusal,
@@ -36,7 +40,7 @@ from ..wire.notifications import (
     SubscriptionComplete,
     TransactionLogs,
     UnknownNotification,
-    decode_data_message,
+    decode_data_messages,
 )
 from ..wire.subscriptions import Subscription, SubscriptionKey, commitment_of, keys_of, write_subscribe
 from .boundary import Boundary, digest_of
@@ -134,30 +138,51 @@ class SubscriptionMachine:
         self._requested = {}
         self._acknowledged = {}
 
-    def receive(self, frames: Sequence[tuple[bool, bytes]]) -> Received:
-        """Take the data frames that one read gave: (is it binary, payload)."""
+    def receive(self, runs: Iterable[tuple[bool, list[bytes]]]) -> Received:
+        """Take the messages that one read gave, in runs of one kind: (are they binary, payloads)."""
         received = Received()
-        hand_on = received.notifications.append
-        acknowledged, label = self._acknowledged, self.subscription.label
-        try:
-            for is_binary, payload in frames:
-                plain = self._decompressor.decompress(payload) if is_binary else payload
-                message = decode_data_message(plain, label)
-                if not isinstance(message, _KEYED):
-                    self._receive_rare(message, received)
-                elif (key := acknowledged.get(message.subscription_id)) is None:
-                    hand_on(message)
-                elif message.slot == key.cursor and key.replay is None:
-                    key.boundary.add(message)
-                    hand_on(message)
-                elif self._is_new(key, message):
-                    hand_on(message)
-                if received.refusal is not None:
-                    break
-        except RemoteProtocolError as error:
-            received.fault = error
+        for is_binary, payloads in runs:
+            try:
+                self._receive_run(is_binary, payloads, received)
+            except RemoteProtocolError as error:
+                received.fault = error
+            if received.refusal is not None or received.fault is not None:
+                break
         self.delivered += len(received.notifications)
         return received
+
+    def _receive_run(self, is_binary: bool, payloads: list[bytes], received: Received) -> None:
+        plain, broken = self._decompressor.decompress_run(payloads) if is_binary else (payloads, None)
+        messages, unreadable = decode_data_messages(plain, self.subscription.label)
+        bulk = Bulk.of(messages)
+        if bulk is not None and self._advance_in_bulk(bulk):
+            received.notifications += bulk.notifications
+        else:
+            self._receive_each(messages, received)
+        if (fault := unreadable or broken) is not None and received.refusal is None:
+            raise fault
+
+    def _advance_in_bulk(self, bulk: Bulk) -> bool:
+        """Move the cursors past all of `bulk` at once; False, and nothing is done, where each must be looked at."""
+        parts = bulk.by_subscription()
+        for number, part in parts:
+            key = self._acknowledged.get(number)
+            if key is None or not key.can_advance(part.slots):
+                return False
+
+        for number, part in parts:
+            self._acknowledged[number].advance(part)
+        return True
+
+    def _receive_each(self, messages: list[DataMessage], received: Received) -> None:
+        hand_on = received.notifications.append
+        for message in messages:
+            if not isinstance(message, _KEYED):
+                self._receive_rare(message, received)
+            elif (key := self._acknowledged.get(message.subscription_id)) is None or self._is_new(key, message):
+                hand_on(message)
+            if received.refusal is not None:
+                return
 
     def _receive_rare(
         self, message: Acknowledgement | Refusal | SubscriptionComplete | UnknownNotification, received: Received
@@ -195,28 +220,20 @@ class SubscriptionMachine:
         """Move the cursor and tell whether `message` is to be handed on."""
         slot = message.slot
         if key.cursor is None or slot > key.cursor:
-            key.cursor = slot
-            key.replay = None
-            key.boundary.clear()
-            key.boundary.add(message)
+            key.move(slot)
+        elif key.replay is None and slot < key.cursor:
+            self.out_of_order += 1  # on a socket that had caught up: the server's disorder, not ours to mend
             return True
-
-        if (
-            key.replay is None
-        ):  # below the cursor on a socket that had caught up: the server's disorder, not ours to mend
-            self.out_of_order += 1
-            return True
-
-        if slot < key.cursor or self._was_handed_on(key.replay, message):
+        elif key.replay is not None and (slot < key.cursor or self._was_handed_on(key.replay, message)):
             self.duplicates_dropped += 1
             return False
 
-        key.boundary.add(message)
+        key.boundary.add((message.raw,))
         return True
 
     @staticmethod
     def _was_handed_on(replay: Counter[bytes], message: _KeyedNotification) -> bool:
-        digest = digest_of(message)
+        digest = digest_of(message.raw)
         if not replay[digest]:
             return False
 
@@ -238,3 +255,24 @@ class _Key:
     has_ended: bool = False
     replay: Counter[bytes] | None = None
     """What the current socket may still repeat of the boundary slot; None: it has caught up."""
+
+    def can_advance(self, slots: Sequence[int]) -> bool:
+        """Whether all of `slots` are new, in order, and no replay is to be recognised."""
+        if self.replay is not None or (self.cursor is not None and slots[0] < self.cursor):
+            return False
+
+        return slots == sorted(slots)
+
+    def advance(self, bulk: Bulk) -> None:
+        """Note that all of `bulk` was handed on."""
+        last = bulk.slots[-1]
+        if last != self.cursor:
+            self.move(last)
+        of_the_last = bulk.notifications[bisect_left(bulk.slots, last) :]
+        self.boundary.add([notification.raw for notification in of_the_last])
+
+    def move(self, slot: int) -> None:
+        """A newer slot has begun."""
+        self.cursor = slot
+        self.replay = None
+        self.boundary.clear()

@@ -15,7 +15,7 @@ import trio
 from ..errors import ConnectError, ConnectionLost, RemoteProtocolError, SimClientError, SubscriptionFailed
 from ..protocol.budget import ReconnectBudget
 from ..protocol.subscription import SubscriptionMachine
-from ..transport.feed import Feed, Frame
+from ..transport.feed import Feed, Run
 from ..wire.subscriptions import describe_subscription
 from .inbox import Inbox
 from .limits import Limits
@@ -148,12 +148,12 @@ class SubscriptionTask:
             tasks.start_soon(_send_all, feed, self.machine.connected(), name="subscribe requests")
             tasks.start_soon(_keep_alive, feed, self._limits.keepalive_interval_seconds, name="data keepalive")
             while not (self.machine.has_ended or self._is_stopped):
-                frames = await self._next_frames(feed)
-                if frames:
-                    await self._receive(frames)
+                runs = await self._next_runs(feed)
+                if runs:
+                    await self._receive(runs)
 
-    async def _receive(self, frames: list[Frame]) -> None:
-        received = self.machine.receive(frames)
+    async def _receive(self, runs: list[Run]) -> None:
+        received = self.machine.receive(runs)
         self._announce()
         if received.notifications:
             await self._inbox.put_batch(received.notifications)
@@ -164,8 +164,8 @@ class SubscriptionTask:
             raise received.fault
         self._announce_end()
 
-    async def _next_frames(self, feed: Feed) -> list[Frame]:
-        """Wait for frames within the deadlines; an empty list means that there is a reason to look around."""
+    async def _next_runs(self, feed: Feed) -> list[Run]:
+        """Wait for messages within the deadlines; an empty list means that there is a reason to look around."""
         waiting_since = trio.current_time()
         while not self._is_stopped:
             with trio.CancelScope(deadline=min(self._deadlines(feed, waiting_since))) as self._waiting:

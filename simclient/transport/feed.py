@@ -21,13 +21,13 @@ import trio
 from ..errors import ConnectionLost, InputError
 from .companion import running_beside
 from .endpoint import WEBSOCKET_SCHEMES, Endpoint, read_endpoint
-from .frames import Ending, Frame, FrameReader, encode_close, encode_frames, encode_ping, encode_pong
+from .frames import Ending, FrameReader, Run, encode_close, encode_frames, encode_ping, encode_pong
 from .limits import DEFAULT_LIMITS, TransportLimits
 from .streams import StreamOpener, connecting, open_endpoint_stream
 from .upgrade import upgrade
 from .writer import FrameWriter
 
-__all__ = ["Feed", "Frame", "open_feed"]
+__all__ = ["Feed", "Run", "open_feed"]
 
 _READ_BYTES = 256 * 2**10
 """One read: large enough that what is done per read does not count, small enough to stay in the processor's cache."""
@@ -132,20 +132,20 @@ class Feed:
         self._writer.offer(partial(self._stream.send_all, encode_ping()))
         await trio.lowlevel.checkpoint()
 
-    async def receive_batch(self) -> list[Frame]:
-        """Return the messages that one read gave, at least one, in order; wait for them.
+    async def receive_batch(self) -> list[Run]:
+        """Return the messages that one read gave, at least one, in order, in runs of one kind; wait for them.
 
         Raises:
             ConnectionLost: The connection has ended, and everything received was returned.
         Cancellation: nothing is lost; call it again.
         """
-        frames: list[Frame] = []
-        while not frames:
+        runs: list[Run] = []
+        while not runs:
             if self._ending is not None:
                 raise self._lost()
 
-            frames = self._take(await self._read())
-        return frames
+            runs = self._take(await self._read())
+        return runs
 
     async def aclose(self) -> None:
         """Say goodbye and close, within `limits.close_seconds`; what was not received before is discarded.
@@ -196,19 +196,19 @@ class Feed:
         self.last_inbound = trio.current_time()
         return data
 
-    def _take(self, data: bytes) -> list[Frame]:
+    def _take(self, data: bytes) -> list[Run]:
         """Return the messages in what was read, answer what wants an answer, record an end."""
         if not data:
             self._end("the server ended it without a close frame", _ABNORMAL_CLOSURE)
             return []
 
-        frames = self._reader.feed(data)
+        runs = self._reader.feed(data)
         ping = self._reader.take_ping()
         if ping is not None:
             self._answer(encode_pong(ping))
         if self._reader.ending is not None:
             self._take_ending(self._reader.ending)
-        return frames
+        return runs
 
     def _take_ending(self, ending: Ending) -> None:
         if ending.is_violation:

@@ -9,22 +9,35 @@ Rules kept by the reader (RFC 6455), each with the close code that a violation d
 - How the bytes are cut into reads makes no difference.
 UTF-8 of text messages is left to the JSON decoder, which reads every byte anyway.
 
-Nothing is done per frame that can be done per read: whole frames are sliced out of the read in one loop, and an incomplete one waits
-until enough bytes are there.
+Nothing is done per frame that can be done per read: whole frames of one kind are sliced out of the read in one tight loop and come out as
+a run; everything rare takes the long way, and an incomplete frame waits until enough bytes are there.
 """
 
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Iterable
 from typing import final
 
 import attrs
 
-__all__ = ["NO_CODE", "Ending", "Frame", "FrameReader", "encode_close", "encode_frames", "encode_ping", "encode_pong"]
+__all__ = [
+    "NO_CODE",
+    "Ending",
+    "Frame",
+    "FrameReader",
+    "Run",
+    "encode_close",
+    "encode_frames",
+    "encode_ping",
+    "encode_pong",
+]
 
 Frame = tuple[bool, bytes]
 """One whole message: is it binary, and its payload."""
+Run = tuple[bool, list[bytes]]
+"""Whole messages of one kind that came one after the other: are they binary, and their payloads."""
 
 _FIN = 0x80
 _MASKED = 0x80
@@ -34,9 +47,13 @@ _CONTROL = 0x08
 _CONTINUATION, _TEXT, _BINARY, _CLOSE, _PING, _PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 _OPCODES = frozenset({_CONTINUATION, _TEXT, _BINARY, _CLOSE, _PING, _PONG})
 _WHOLE_TEXT, _WHOLE_BINARY = _FIN | _TEXT, _FIN | _BINARY
-_SHORT_HEADER_BYTES = 2
+_SHORT_HEADER_BYTES, _MEDIUM_HEADER_BYTES = 2, 4
 _LENGTH_16, _LENGTH_64 = 126, 127
 """Lengths of the short form that announce two or eight bytes of length."""
+_MEDIUM_BYTES = 2**16
+"""Payloads below this have a short or a medium header."""
+_READ_HEADER = struct.Struct(">BBH").unpack_from
+"""First byte, length of the short form, and the two bytes that are a length where the short one says so."""
 _LONGEST_CONTROL_BYTES = 125
 _PROTOCOL_ERROR, _BAD_DATA, _TOO_BIG = 1002, 1007, 1009
 NO_CODE = 1005
@@ -90,7 +107,7 @@ class FrameReader:
         ping, self._ping = self._ping, None
         return ping
 
-    def feed(self, data: bytes) -> list[Frame]:
+    def feed(self, data: bytes) -> list[Run]:
         """Take what one read gave; return the messages that are whole now, in order."""
         if self.ending is not None:
             return []
@@ -101,54 +118,50 @@ class FrameReader:
                 return []
             data = b"".join((self._incomplete, data))
 
-        frames: list[Frame] = []
+        runs: list[Run] = []
         try:
-            position = self._cut(data, frames)
+            position = self._cut(data, runs)
         except _Violation as violation:
             self._end(violation.code, violation.rule, is_violation=True)
         else:
             self._incomplete = bytearray(data[position:])
-        return frames
+        return runs
 
-    def _cut(self, data: bytes, frames: list[Frame]) -> int:
-        """Slice whole frames out of `data`; return where the first incomplete one begins."""
-        add = frames.append
-        size, position, needed = len(data), 0, _SHORT_HEADER_BYTES
-        room = self._room()
+    def _cut(self, data: bytes, runs: list[Run]) -> int:
+        """Slice whole messages out of `data`; return where the first incomplete frame begins."""
+        size, position = len(data), 0
         while size - position >= _SHORT_HEADER_BYTES:
-            first, length = data[position], data[position + 1]
-            start = position + _SHORT_HEADER_BYTES
-            if length >= _LENGTH_16:
-                start += _long_length_bytes(first, length)
-                if start > size:
-                    needed = start - position
+            if self._fragments is None and self._max_message_bytes >= _MEDIUM_BYTES:
+                position = _cut_run(data, position, runs)
+                if size - position < _SHORT_HEADER_BYTES:
                     break
-                length = _long_length(data[position + _SHORT_HEADER_BYTES : start])
-            if length > room and not first & _CONTROL:
-                raise _Violation(_TOO_BIG, f"a message of more than {self._max_message_bytes} bytes")
 
-            end = start + length
+            start, end = self._bounds(data, position)
             if end > size:
-                needed = end - position
-                break
-            if first == _WHOLE_BINARY and self._fragments is None:
-                add((True, data[start:end]))
-            elif first == _WHOLE_TEXT and self._fragments is None:
-                add((False, data[start:end]))
-            else:
-                self._take_rare(first, data[start:end], frames)
-                room = self._room()
+                self._check(data[position])
+                self._needed_bytes = end - position
+                return position
+
+            self._take(data[position], data[start:end], runs)
             position = end
             if self.ending is not None:
                 return size
-        if needed > _SHORT_HEADER_BYTES:
-            self._check(data[position])
-        self._needed_bytes = needed
+        self._needed_bytes = _SHORT_HEADER_BYTES
         return position
 
-    def _room(self) -> int:
-        """How long the next data frame may be."""
-        return self._max_message_bytes - len(self._fragments or b"")
+    def _bounds(self, data: bytes, position: int) -> tuple[int, int]:
+        """Return where the payload of the frame at `position` begins and ends, as far as its header is there."""
+        first, length = data[position], data[position + 1]
+        start = position + _SHORT_HEADER_BYTES
+        if length >= _LENGTH_16:
+            start += _long_length_bytes(first, length)
+            if start > len(data):
+                return start, start
+            length = _long_length(data[position + _SHORT_HEADER_BYTES : start])
+        if not first & _CONTROL and length > self._max_message_bytes - len(self._fragments or b""):
+            raise _Violation(_TOO_BIG, f"a message of more than {self._max_message_bytes} bytes")
+
+        return start, start + length
 
     def _check(self, first: int) -> None:
         """Check what the first byte of a header says."""
@@ -162,8 +175,8 @@ class FrameReader:
         if not opcode & _CONTROL and (opcode == _CONTINUATION) == (self._fragments is None):
             raise _Violation(_PROTOCOL_ERROR, "a fragment is out of place")
 
-    def _take_rare(self, first: int, payload: bytes, frames: list[Frame]) -> None:
-        """Take a frame that is not a whole data message: a fragment or a control frame."""
+    def _take(self, first: int, payload: bytes, runs: list[Run]) -> None:
+        """Take any whole frame."""
         self._check(first)
         match first & 0x0F:
             case 0x8:  # close
@@ -172,16 +185,18 @@ class FrameReader:
                 self._ping = payload
             case 0xA:  # pong: that it came is all it says
                 pass
+            case _ if first in (_WHOLE_TEXT, _WHOLE_BINARY):
+                _payloads_of(first == _WHOLE_BINARY, runs).append(payload)
             case opcode:
-                self._take_fragment(opcode, payload, frames, is_last=bool(first & _FIN))
+                self._take_fragment(opcode, payload, runs, is_last=bool(first & _FIN))
 
-    def _take_fragment(self, opcode: int, payload: bytes, frames: list[Frame], *, is_last: bool) -> None:
+    def _take_fragment(self, opcode: int, payload: bytes, runs: list[Run], *, is_last: bool) -> None:
         if self._fragments is None:
             self._fragments = bytearray()
             self._fragments_are_binary = opcode == _BINARY
         self._fragments += payload
         if is_last:
-            frames.append((self._fragments_are_binary, bytes(self._fragments)))
+            _payloads_of(self._fragments_are_binary, runs).append(bytes(self._fragments))
             self._fragments = None
 
     def _take_close(self, payload: bytes) -> None:
@@ -203,6 +218,45 @@ class FrameReader:
         self.ending = Ending(code=code, reason=reason, is_violation=is_violation)
         self._incomplete = bytearray()
         self._fragments = None
+
+
+def _cut_run(data: bytes, position: int, runs: list[Run]) -> int:
+    """Slice whole messages of the kind that is at `position` out of `data`, as long as they come; return where it stopped.
+
+    The hot loop: what it does not know it leaves to the long way, so it need not judge.
+    """
+    kind = data[position]
+    if kind not in (_WHOLE_TEXT, _WHOLE_BINARY):
+        return position
+
+    payloads: list[bytes] = []
+    add = payloads.append
+    size, last_header = len(data), len(data) - _MEDIUM_HEADER_BYTES
+    while position <= last_header:
+        first, length, medium_length = _READ_HEADER(data, position)
+        if length == _LENGTH_16:
+            start, length = position + _MEDIUM_HEADER_BYTES, medium_length
+            if length < _LENGTH_16:
+                break
+        elif length < _LENGTH_16:
+            start = position + _SHORT_HEADER_BYTES
+        else:
+            break
+        end = start + length
+        if first != kind or end > size:
+            break
+        add(data[start:end])
+        position = end
+    if payloads:
+        _payloads_of(kind == _WHOLE_BINARY, runs).extend(payloads)
+    return position
+
+
+def _payloads_of(is_binary: bool, runs: list[Run]) -> list[bytes]:
+    """Return the payloads of the last run, if it is of this kind, or of a new one."""
+    if not runs or runs[-1][0] != is_binary:
+        runs.append((is_binary, []))
+    return runs[-1][1]
 
 
 def _long_length_bytes(first: int, length: int) -> int:

@@ -6,6 +6,8 @@ taken for a broken stream. A reconnect starts a fresh stream on both sides.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import zstandard
 
 from ..errors import RemoteProtocolError
@@ -54,33 +56,57 @@ class StreamDecompressor:
         Raises:
             RemoteProtocolError: The stream is corrupted, or the message is larger than allowed. Reconnect and resume.
         """
+        messages, fault = self.decompress_run((frame,))
+        if fault is not None:
+            raise fault
+
+        return messages[0]
+
+    def decompress_run(self, frames: Iterable[bytes]) -> tuple[list[bytes], RemoteProtocolError | None]:
+        """Return what each of the frames holds, in order, as far as the stream is whole; and what broke it."""
+        messages: list[bytes] = []
+        add, longest = messages.append, self._max_message_bytes
         try:
-            return self._decompress_in_steps(frame)
+            for frame in frames:
+                if len(frame) > _STEP_BYTES:
+                    message = self._decompress_in_steps(frame)
+                else:
+                    message = self._stream.decompress(frame)
+                    if self._stream.eof:
+                        message += self._decompress_next()
+                if len(message) > longest:
+                    raise self._too_large()
+                add(message)
         except zstandard.ZstdError as error:
-            raise RemoteProtocolError(f"the zstd notification stream is corrupted: {error}") from error
+            return messages, RemoteProtocolError(f"the zstd notification stream is corrupted: {error}")
+        except RemoteProtocolError as error:
+            return messages, error
+
+        return messages, None
 
     def _decompress_in_steps(self, frame: bytes) -> bytes:
-        message = self._decompress_step(frame[:_STEP_BYTES])
-        pieces, size_bytes = [message], len(message)
-        for start in range(_STEP_BYTES, len(frame), _STEP_BYTES):
-            self._check(size_bytes)
-            pieces.append(self._decompress_step(frame[start : start + _STEP_BYTES]))
-            size_bytes += len(pieces[-1])
-        self._check(size_bytes)
-        return message if len(pieces) == 1 else b"".join(pieces)
+        pieces: list[bytes] = []
+        size_bytes = 0
+        for start in range(0, len(frame), _STEP_BYTES):
+            piece = self._stream.decompress(frame[start : start + _STEP_BYTES])
+            if self._stream.eof:
+                piece += self._decompress_next()
+            pieces.append(piece)
+            size_bytes += len(piece)
+            if size_bytes > self._max_message_bytes:
+                raise self._too_large()
+        return b"".join(pieces)
 
-    def _decompress_step(self, part: bytes) -> bytes:
-        """Decompress a part of a frame; the sender may have ended its zstd frame in it, and begun another."""
-        message = self._stream.decompress(part)
+    def _decompress_next(self) -> bytes:
+        """The sender has ended its zstd frame and perhaps begun another: decompress what follows the end."""
+        message = b""
         while self._stream.eof:
             rest = self._stream.unused_data
             self._stream = self._decompressor.decompressobj()
             message += self._stream.decompress(rest)
         return message
 
-    def _check(self, size_bytes: int) -> None:
-        if size_bytes > self._max_message_bytes:
-            raise RemoteProtocolError(
-                f"a compressed message is larger than {self._max_message_bytes} bytes;"
-                " raise the limit on messages if it is wanted"
-            )
+    def _too_large(self) -> RemoteProtocolError:
+        return RemoteProtocolError(
+            f"a compressed message is larger than {self._max_message_bytes} bytes; raise the limit on messages if it is wanted"
+        )

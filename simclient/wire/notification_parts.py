@@ -12,13 +12,13 @@ from ..errors import RemoteProtocolError
 
 __all__ = [
     "NOT_ON_THE_WIRE",
-    "ONLY_THE_RESULT",
     "AccountState",
     "Context",
     "Notification",
     "Unsigned",
     "error_text",
     "excerpt_of",
+    "result_of",
 ]
 
 Unsigned = Annotated[int, Meta(ge=0)]
@@ -92,7 +92,7 @@ class Notification(Struct, frozen=True, gc=False, kw_only=True):
     @property
     def result_bytes(self) -> bytes:
         """The raw JSON of `params.result`: what does not depend on the connection that it came by."""
-        return bytes(ONLY_THE_RESULT.decode(self.raw).params.result)
+        return result_of(self.raw)
 
 
 class _Result(Struct, frozen=True, gc=False):
@@ -103,7 +103,12 @@ class _OnlyTheResult(Struct, frozen=True, gc=False):
     params: _Result
 
 
-ONLY_THE_RESULT = msgspec.json.Decoder(_OnlyTheResult)
+_ONLY_THE_RESULT = msgspec.json.Decoder(_OnlyTheResult)
+
+
+def result_of(raw: bytes) -> bytes:
+    """Return the raw JSON of `params.result` of a message; one without raises `msgspec.ValidationError`."""
+    return bytes(_ONLY_THE_RESULT.decode(raw).params.result)
 
 
 class Context(Struct, frozen=True, gc=False):

@@ -4,16 +4,19 @@ Notifications come at hundreds of thousands a second, so each is decoded once, b
 sees. The whole message stays with it as `raw`; account data, transaction metadata and unknown fields are decoded when they are asked for.
 Strings are opaque: servers send signatures and accounts that are not base58. Every field that a server may leave out can be None.
 
-`decode_data_message` is the one reader; whatever it cannot read is a `RemoteProtocolError`, and a method that it does not know, or a
-report of a kind that it does not know, arrives as an `UnknownNotification`. Source: the notification types of simulator-client 0.9.0 and of
-Solana's `getTransaction`.
+`decode_data_messages` is the one reader, and reads a run of messages at once; whatever it cannot read is a `RemoteProtocolError`, and a
+method that it does not know, or a report of a kind that it does not know, arrives as an `UnknownNotification`. Source: the notification
+types of simulator-client 0.9.0 and of Solana's `getTransaction`.
 """
 
 from __future__ import annotations
 
 import re
+from collections import deque
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import final
+from itertools import repeat
+from typing import cast, final
 
 import attrs
 import msgspec
@@ -24,13 +27,14 @@ from ..errors import RemoteProtocolError
 from .executed_transaction import ExecutedTransaction, TokenBalance
 from .json_text import JsonValue
 from .notification_parts import (
-    ONLY_THE_RESULT,
+    NOT_ON_THE_WIRE,
     AccountState,
     Context,
     Notification,
     Unsigned,
     error_text,
     excerpt_of,
+    result_of,
 )
 from .reports import REPORT_METHODS, ActionReport, DiagnosticReport, ReplacementReport, read_report
 
@@ -39,6 +43,7 @@ __all__ = [
     "AccountState",
     "Acknowledgement",
     "ActionReport",
+    "Bulk",
     "DataMessage",
     "DiagnosticReport",
     "ExecutedTransaction",
@@ -49,6 +54,7 @@ __all__ = [
     "TransactionLogs",
     "UnknownNotification",
     "decode_data_message",
+    "decode_data_messages",
     "transaction_from_result",
 ]
 
@@ -203,7 +209,7 @@ class UnknownNotification:
     def result_bytes(self) -> bytes:
         """The raw JSON of `params.result`; the whole message where there is none."""
         try:
-            return bytes(ONLY_THE_RESULT.decode(self.raw).params.result)
+            return result_of(self.raw)
         except msgspec.ValidationError:
             return self.raw
 
@@ -213,6 +219,10 @@ class SubscriptionComplete(Struct, frozen=True, gc=False, tag_field="method", ta
     """`subscriptionComplete`: the last notification of a subscription has come."""
 
     params: _CompleteParams
+    raw: bytes = msgspec.field(default=b"", name=f"{NOT_ON_THE_WIRE}raw")
+    """The whole message as JSON."""
+    label: str | None = msgspec.field(default=None, name=f"{NOT_ON_THE_WIRE}label")
+    """The label of the subscription that it came by."""
 
     @property
     def subscription_id(self) -> int:
@@ -256,24 +266,91 @@ DataMessage = (
 """What a data socket carries."""
 
 
+def decode_data_messages(
+    payloads: Sequence[bytes], label: str | None = None
+) -> tuple[list[DataMessage], RemoteProtocolError | None]:
+    """Read messages of a data socket, in order, as far as they can be read; and why the next one cannot.
+
+    Notifications carry `label`. An error means that a message is not JSON, or not what its method calls for.
+    """
+    messages: list[DataMessage] = []
+    unread = iter(payloads)
+    while True:
+        start, why = len(messages), None
+        try:
+            messages.extend(map(_DECODE, unread))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            why = error
+        _complete(messages, payloads, start, label)
+        if why is None:
+            return messages, None
+
+        payload = payloads[len(messages)]
+        try:
+            messages.append(_decode_rare(payload, label, why))
+        except RemoteProtocolError as error:
+            return messages, error
+
+
 def decode_data_message(payload: bytes, label: str | None = None) -> DataMessage:
     """Read one message of a data socket; a notification carries `label`.
 
     Raises:
         RemoteProtocolError: It is not JSON, or not what its method calls for.
     """
-    try:
-        message: _Known = _KNOWN.decode(payload)
-    except msgspec.ValidationError as error:
-        return _decode_rare(payload, label, error)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _unreadable(payload, error) from error
+    messages, fault = decode_data_messages((payload,), label)
+    if fault is not None:
+        raise fault
 
-    if type(message) is not SubscriptionComplete:
-        force_setattr(message, "raw", payload)
-        if label is not None:
-            force_setattr(message, "label", label)
-    return message
+    return messages[0]
+
+
+def _complete(messages: list[DataMessage], payloads: Sequence[bytes], start: int, label: str | None) -> None:
+    """Give the messages from `start` on what no decoder can give them; nothing in here is a step of Python per message."""
+    structs = cast("list[Struct]", messages if start == 0 else messages[start:])
+    _exhaust(map(force_setattr, structs, repeat("raw"), payloads if start == 0 else payloads[start : len(messages)]))
+    if label is not None:
+        _exhaust(map(force_setattr, structs, repeat("label"), repeat(label)))
+
+
+_exhaust = deque[None](maxlen=0).extend
+
+
+@attrs.frozen
+class Bulk:
+    """Notifications of one of the three kinds that come in masses, and what a cursor needs to know of them."""
+
+    notifications: Sequence[AccountDiff | ExecutedTransaction | TransactionLogs]
+    subscription_ids: list[int]
+    slots: list[int]
+
+    @classmethod
+    def of(cls, messages: list[DataMessage]) -> Bulk | None:
+        """Return `messages` as such, if they are all of one kind."""
+        match list(set(map(type, messages))):
+            case [kind] if kind is AccountDiff or kind is TransactionLogs:
+                diffs = cast("list[AccountDiff]", messages)
+                slots = [diff.params.result.context.slot for diff in diffs]
+                return cls(diffs, [diff.params.subscription for diff in diffs], slots)
+            case [kind] if kind is ExecutedTransaction:
+                executed = cast("list[ExecutedTransaction]", messages)
+                slots = [one.params.result.slot for one in executed]
+                return cls(executed, [one.params.subscription for one in executed], slots)
+            case _:
+                return None
+
+    def by_subscription(self) -> list[tuple[int, Bulk]]:
+        """Return the part of each subscription, in order."""
+        numbers = set(self.subscription_ids)
+        if len(numbers) == 1:
+            return [(self.subscription_ids[0], self)]
+
+        return [(number, self._part(number)) for number in numbers]
+
+    def _part(self, number: int) -> Bulk:
+        places = [place for place, one in enumerate(self.subscription_ids) if one == number]
+        ours = [self.notifications[place] for place in places]
+        return Bulk(ours, [number] * len(places), [self.slots[place] for place in places])
 
 
 def transaction_from_result(result: bytes) -> ExecutedTransaction:
@@ -290,7 +367,7 @@ def transaction_from_result(result: bytes) -> ExecutedTransaction:
 
 
 _Known = AccountDiff | ExecutedTransaction | TransactionLogs | SubscriptionComplete
-_KNOWN: msgspec.json.Decoder[_Known] = msgspec.json.Decoder(_Known)
+_DECODE: Callable[[bytes], _Known] = msgspec.json.Decoder(_Known).decode
 _KNOWN_METHODS = frozenset(
     ("accountDiffNotification", "transactionNotification", "logsNotification", "subscriptionComplete")
 )
@@ -314,8 +391,11 @@ class _Anything(Struct, frozen=True):
 _ANYTHING = msgspec.json.Decoder(_Anything)
 
 
-def _decode_rare(payload: bytes, label: str | None, why: msgspec.ValidationError) -> DataMessage:
+def _decode_rare(payload: bytes, label: str | None, why: Exception) -> DataMessage:
     """Read what is not a well-formed notification of a known method."""
+    if not isinstance(why, msgspec.ValidationError):
+        raise _unreadable(payload, why) from why
+
     try:
         message = _ANYTHING.decode(payload)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -13,7 +13,7 @@ import msgspec
 
 from .action_results import ActionResult, DiagnosticResult
 from .codec import read_value
-from .notification_parts import ONLY_THE_RESULT
+from .notification_parts import result_of
 from .replacements import ReplacementNotification
 
 __all__ = ["REPORT_METHODS", "ActionReport", "DiagnosticReport", "ReplacementReport", "Report", "read_report"]
@@ -31,7 +31,7 @@ class _Report:
     @property
     def result_bytes(self) -> bytes:
         """The raw JSON of `params.result`: what does not depend on the connection that it came by."""
-        return bytes(ONLY_THE_RESULT.decode(self.raw).params.result)
+        return result_of(self.raw)
 
 
 @final

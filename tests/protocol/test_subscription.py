@@ -47,8 +47,8 @@ def end(subscription_id: int) -> bytes:
     ).encode()
 
 
-def texts(*payloads: bytes) -> list[tuple[bool, bytes]]:
-    return [(False, payload) for payload in payloads]
+def texts(*payloads: bytes) -> list[tuple[bool, list[bytes]]]:
+    return [(False, list(payloads))]
 
 
 def seen(notifications: Iterable[Notification]) -> list[tuple[int | None, str | None]]:
@@ -188,14 +188,53 @@ def test_disorder_within_a_key_is_counted_and_handed_on() -> None:
     assert subject.out_of_order == 1
 
 
+@given(
+    st.lists(st.tuples(st.sampled_from([1, 2, 7]), st.integers(0, 4), st.sampled_from("ab")), max_size=12),
+    st.booleans(),
+)
+def test_a_run_is_taken_as_its_messages_one_by_one(sent: list[tuple[int, int, str]], is_compressed: bool) -> None:
+    """In bulk or not, of one key, two or an unknown one, in order or not, on a first socket or a later one: all comes out alike."""
+    in_bulk, one_by_one = machine(AccountDiffs(program=[A, B])), machine(AccountDiffs(program=[A, B]))
+    outcomes: list[list[object]] = [[], []]
+    for subject, outcome in zip((in_bulk, one_by_one), outcomes, strict=True):
+        for _ in range(2):
+            subject.connected()
+            subject.receive(texts(acknowledgement(1, 1), acknowledgement(2, 2)))
+            stream = StreamCompressor()
+            payloads = [diff(*message) for message in sent]
+            if is_compressed:
+                payloads = [stream.compress(payload) for payload in payloads]
+            runs = [payloads] if subject is in_bulk else [[payload] for payload in payloads]
+            for run in runs:
+                received = subject.receive([(is_compressed, run)])
+                assert received.fault is None
+                outcome += seen(received.notifications)
+            subject.disconnected()
+        outcome += [subject.delivered, subject.duplicates_dropped, subject.out_of_order]
+        outcome += [cursor_of(text) for text in subject.connected()]
+    assert outcomes[0] == outcomes[1]
+
+
+def test_two_keys_that_take_turns_keep_cursors_of_their_own() -> None:
+    """Their slots need not be in order with each other."""
+    subject = machine(AccountDiffs(program=[A, B]))
+    subject.connected()
+    subject.receive(texts(acknowledgement(1, 1), acknowledgement(2, 2)))
+    received = subject.receive(texts(diff(1, 9, "a"), diff(2, 4, "b"), diff(1, 9, "c"), diff(2, 5, "d")))
+    assert seen(received.notifications) == [(9, "a"), (4, "b"), (9, "c"), (5, "d")]
+    assert subject.out_of_order == 0
+    subject.disconnected()
+    assert [cursor_of(text) for text in subject.connected()] == [9, 5]
+
+
 def test_compressed_and_plain_frames_are_read_alike() -> None:
     """Binary frames are one zstd stream, text frames are plain, and both may come."""
     subject = up(machine())
     stream = StreamCompressor()
     frames = [
-        (True, stream.compress(diff(1, 1, "a"))),
-        (False, diff(1, 2, "b")),
-        (True, stream.compress(diff(1, 3, "c"))),
+        (True, [stream.compress(diff(1, 1, "a"))]),
+        (False, [diff(1, 2, "b")]),
+        (True, [stream.compress(diff(1, 3, "c"))]),
     ]
     assert seen(subject.receive(frames).notifications) == [(1, "a"), (2, "b"), (3, "c")]
 
@@ -203,18 +242,28 @@ def test_compressed_and_plain_frames_are_read_alike() -> None:
 def test_each_socket_starts_a_new_stream() -> None:
     """The compressed stream of the old socket is forgotten."""
     subject = up(machine())
-    subject.receive([(True, StreamCompressor().compress(diff(1, 1, "a")))])
+    subject.receive([(True, [StreamCompressor().compress(diff(1, 1, "a"))])])
     subject.disconnected()
     up(subject, 1)
-    received = subject.receive([(True, StreamCompressor().compress(diff(1, 2, "b")))])
+    received = subject.receive([(True, [StreamCompressor().compress(diff(1, 2, "b"))])])
     assert seen(received.notifications) == [(2, "b")]
+
+
+def test_a_stream_that_breaks_within_a_run_gives_what_came_before() -> None:
+    """What was decompressed before the damage is handed on; what follows is not read."""
+    subject, stream = up(machine()), StreamCompressor()
+    good = [stream.compress(diff(1, 1, "a")), stream.compress(diff(1, 2, "b"))]
+    received = subject.receive([(True, [*good, b"damage", stream.compress(diff(1, 3, "c"))])])
+    assert seen(received.notifications) == [(1, "a"), (2, "b")]
+    assert received.fault is not None
 
 
 @pytest.mark.parametrize("broken", [(False, b'{"jsonrpc":'), (True, b"not zstd"), (False, b"\xff\xfe")])
 def test_an_unreadable_message_breaks_the_socket_after_what_came_before(broken: tuple[bool, bytes]) -> None:
     """What was read before the damage is handed on; the fault asks for a reconnect."""
     subject = up(machine())
-    received = subject.receive([(False, diff(1, 1, "a")), broken, (False, diff(1, 2, "b"))])
+    is_binary, payload = broken
+    received = subject.receive([(False, [diff(1, 1, "a")]), (is_binary, [payload]), (False, [diff(1, 2, "b")])])
     assert seen(received.notifications) == [(1, "a")]
     assert received.fault is not None
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Awaitable, Callable
+
 import pytest
 import trio
 import trio.testing
 
-from simclient.errors import ConnectionLost, LocalProtocolError
+from simclient.errors import ConnectionLost, LocalProtocolError, SessionClosed
 from simclient.protocol.subscription import Notification
-from simclient.session.inbox import Event, Inbox
+from simclient.session.inbox import Batches, Event, Inbox
 from simclient.wire.notifications import UnknownNotification, decode_data_message
 from simclient.wire.responses import Completed, ReadyForContinue, Status
 
@@ -26,7 +29,7 @@ def notification(slot: int) -> Notification:
 
 
 async def taken(subject: Inbox, count: int) -> list[Event]:
-    return [await subject.take() for _ in range(count)]
+    return [await anext(subject) for _ in range(count)]
 
 
 async def test_control_comes_before_data() -> None:
@@ -34,10 +37,10 @@ async def test_control_comes_before_data() -> None:
     subject = inbox()
     first, second = notification(1), notification(2)
     await subject.put_batch([first, second])
-    assert await subject.take() is first
+    assert await anext(subject) is first
     subject.put_event(ReadyForContinue())
-    assert await subject.take() == ReadyForContinue()
-    assert await subject.take() is second
+    assert await anext(subject) == ReadyForContinue()
+    assert await anext(subject) is second
 
 
 async def test_a_waiting_reader_is_woken(autojump_clock: trio.testing.MockClock) -> None:
@@ -83,7 +86,7 @@ async def test_a_full_backlog_makes_room_when_read() -> None:
         nursery.start_soon(subject.wait_for_room)
         await trio.testing.wait_all_tasks_blocked()
         assert subject.times_full == 1
-        await subject.take()
+        await anext(subject)
 
 
 async def test_the_end_comes_last() -> None:
@@ -94,7 +97,7 @@ async def test_the_end_comes_last() -> None:
     assert await taken(subject, 2) == [one, Completed()]
     for _ in range(2):
         with pytest.raises(StopAsyncIteration):
-            await subject.take()
+            await anext(subject)
 
 
 async def test_a_failure_comes_after_everything_received() -> None:
@@ -109,17 +112,17 @@ async def test_a_failure_comes_after_everything_received() -> None:
         subject.fail(ConnectionLost("gone"))
         assert await taken(subject, 3) == [Status(status="x"), one, two]
         with pytest.raises(ConnectionLost):
-            await subject.take()
+            await anext(subject)
 
 
 async def test_two_readers_are_refused() -> None:
     """The second to wait gets an error; the first goes on."""
     subject = inbox()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(subject.take)
+        nursery.start_soon(subject.__anext__)
         await trio.testing.wait_all_tasks_blocked()
         with pytest.raises(LocalProtocolError, match="two tasks"):
-            await subject.take()
+            await anext(subject)
         subject.put_event(ReadyForContinue())
 
 
@@ -128,9 +131,9 @@ async def test_a_cancelled_take_loses_nothing() -> None:
     subject = inbox()
     with trio.CancelScope() as scope:
         scope.cancel()
-        await subject.take()
+        await anext(subject)
     subject.put_event(ReadyForContinue())
-    assert await subject.take() == ReadyForContinue()
+    assert await anext(subject) == ReadyForContinue()
 
 
 async def test_a_reader_that_never_waits_lets_others_run() -> None:
@@ -146,6 +149,92 @@ async def test_a_reader_that_never_waits_lets_others_run() -> None:
         nursery.start_soon(other)
         read = 0
         while not ran.is_set():
-            await subject.take()
+            await anext(subject)
             read += 1
     assert read < 200_000
+
+
+async def test_batches_come_whole_and_control_alone() -> None:
+    """A batch is what one read gave, less what was taken already; control events come before it, together."""
+    subject = inbox()
+    first, second, third = notification(1), notification(2), notification(3)
+    await subject.put_batch([first, second, third])
+    assert await anext(subject) is first
+    subject.put_event(ReadyForContinue())
+    subject.put_event(Status(status="x"))
+    batches = Batches(subject)
+    assert await anext(batches) == [ReadyForContinue(), Status(status="x")]
+    assert await anext(batches) == [second, third]
+    subject.complete(Completed())
+    assert [batch async for batch in batches] == [[Completed()]]
+
+
+async def test_a_batch_is_waited_for_and_its_cancellation_loses_nothing() -> None:
+    """A cancelled wait leaves the batch that comes later; a failure comes after it."""
+    subject = inbox()
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        await subject.take_batch()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(subject.take_batch)
+        await trio.testing.wait_all_tasks_blocked()
+        with pytest.raises(LocalProtocolError, match="two tasks"):
+            await subject.take_batch()
+        await subject.put_batch([notification(1)])
+    await subject.put_batch([one := notification(2)])
+    subject.fail(ConnectionLost("gone"))
+    assert await subject.take_batch() == [one]
+    with pytest.raises(ConnectionLost):
+        await subject.take_batch()
+
+
+@pytest.mark.parametrize("read", [Inbox.__anext__, Inbox.take_batch])
+async def test_a_closed_inbox_gives_nothing(read: Callable[[Inbox], Awaitable[object]]) -> None:
+    """Neither what is at hand nor to one who waits already; the failure is the cause."""
+    subject = inbox()
+    await subject.put_batch([notification(1), notification(2), notification(3)])
+    await anext(subject)
+    failure = ConnectionLost("gone")
+    subject.close(failure)
+    for _ in range(2):
+        with pytest.raises(SessionClosed) as caught:
+            await read(subject)
+        assert caught.value.__cause__ is failure
+
+
+async def test_closing_wakes_the_one_who_waits() -> None:
+    """A reader in another task does not wait for ever."""
+    subject = inbox()
+    async with trio.open_nursery() as nursery:
+
+        @nursery.start_soon
+        async def read() -> None:
+            with pytest.raises(SessionClosed):
+                await anext(subject)
+
+        await trio.testing.wait_all_tasks_blocked()
+        subject.close(None)
+
+
+async def test_a_reader_who_slows_down_looks_at_the_clock_again() -> None:
+    """Events are at hand for a moment of the reader's time, not for a number of events."""
+    subject = inbox()
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await trio.lowlevel.checkpoint()
+
+    await subject.put_batch([notification(1)] * 400)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(other)
+        for _ in range(300):
+            await anext(subject)
+        before = turns
+        for _ in range(100):
+            time.sleep(0.002)  # noqa: ASYNC251  # a user who computes
+            await anext(subject)
+        nursery.cancel_scope.cancel()
+    assert turns - before > 2

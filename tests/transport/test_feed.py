@@ -66,10 +66,10 @@ class TestMessages:
         """All messages of one read come at once, in order, text and binary told apart."""
         async with opened() as (feed, peer):
             await peer.send(TextMessage(data="one"), BytesMessage(data=b"two"), TextMessage(data="three"))
-            assert await feed.receive_batch() == [(False, b"one"), (True, b"two"), (False, b"three")]
+            assert await feed.receive_batch() == [(False, [b"one"]), (True, [b"two"]), (False, [b"three"])]
 
             await peer.say("four")
-            assert await feed.receive_batch() == [(False, b"four")]
+            assert await feed.receive_batch() == [(False, [b"four"])]
 
     async def test_messages_behind_the_handshake_are_the_first_batch(
         self, autojump_clock: trio.testing.MockClock
@@ -80,7 +80,7 @@ class TestMessages:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(peer.accept, TextMessage(data="early"))
             async with open_feed(URL, limits=LIMITS, open_stream=open_stream) as feed:
-                assert await feed.receive_batch() == [(False, b"early")]
+                assert await feed.receive_batch() == [(False, [b"early"])]
                 assert feed.bytes_received == len("early") + 2
 
     async def test_a_message_goes_to_the_peer(self, autojump_clock: trio.testing.MockClock) -> None:
@@ -128,7 +128,7 @@ class TestMessages:
                 await feed.receive_batch()
             await peer.stream.send_all(message[4:])
 
-            assert await feed.receive_batch() == [(False, b"whole")]
+            assert await feed.receive_batch() == [(False, [b"whole"])]
 
     async def test_waiting_shows_a_reader_at_the_socket(self, autojump_clock: trio.testing.MockClock) -> None:
         """`waiting` is true exactly while `receive_batch` waits for bytes."""
@@ -174,7 +174,7 @@ class TestEnding:
         async with opened() as (feed, peer):
             await peer.send(TextMessage(data="last"), CloseConnection(code=1012, reason="handoff"))
 
-            assert await feed.receive_batch() == [(False, b"last")]
+            assert await feed.receive_batch() == [(False, [b"last"])]
             first, second = await lost(feed), await lost(feed)
             assert (first.code, first.reason) == (1012, "handoff")
             assert (str(first), first is second) == (str(second), False)
@@ -201,7 +201,7 @@ class TestEnding:
         async with opened() as (feed, peer):
             await peer.stream.send_all(peer.encode(TextMessage(data="good")) + b"\x83\x00")
 
-            assert await feed.receive_batch() == [(False, b"good")]
+            assert await feed.receive_batch() == [(False, [b"good"])]
             assert (await lost(feed)).code == 1002
 
         answer = await peer.receive()
@@ -220,7 +220,7 @@ class TestEnding:
             await peer.say("last")
             await peer.stream.aclose()
 
-            assert await feed.receive_batch() == [(False, b"last")]
+            assert await feed.receive_batch() == [(False, [b"last"])]
             assert (await lost(feed)).code == 1006
 
     @pytest.mark.parametrize("use", [lambda feed: feed.send("x"), Feed.ping], ids=["send", "ping"])
@@ -247,7 +247,7 @@ class TestEnding:
             async with open_feed(URL, limits=LIMITS, open_stream=opener_of(halting)) as feed:
                 with pytest.raises(ConnectionLost):
                     await feed.send("x" * 900)
-                assert await feed.receive_batch() == [(False, b"a")]
+                assert await feed.receive_batch() == [(False, [b"a"])]
 
         assert halting.is_closed
 
@@ -263,7 +263,7 @@ class TestEnding:
                 with pytest.raises(ConnectionLost):
                     await feed.send("x" * 900)
                 await peer.send(Ping(payload=b"p"), TextMessage(data="a"), CloseConnection(code=1012))
-                assert await feed.receive_batch() == [(False, b"a")]
+                assert await feed.receive_batch() == [(False, [b"a"])]
                 assert (await lost(feed)).code == 1012
 
     async def test_a_cancelled_send_does_not_tear_its_frame(self, autojump_clock: trio.testing.MockClock) -> None:
@@ -428,7 +428,7 @@ class TestHandshake:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(serve)
             async with open_feed(URL, limits=LIMITS, open_stream=open_stream) as feed:
-                assert await feed.receive_batch() == [(False, b"x")]
+                assert await feed.receive_batch() == [(False, [b"x"])]
 
     @pytest.mark.parametrize(
         ("status", "retryable"),
@@ -588,7 +588,7 @@ class TestOverLoopback:
         async with served(serve) as url:
             secure = url.replace("ws://127.0.0.1", "wss://localhost")
             async with open_feed(secure, limits=LIMITS, ssl_context=ours) as feed:
-                assert await feed.receive_batch() == [(False, b"hello")]
+                assert await feed.receive_batch() == [(False, [b"hello"])]
                 await feed.send("secret")
 
         assert seen[0] == TextMessage(data="secret")
@@ -601,7 +601,7 @@ class TestOverLoopback:
             await peer.accept(TextMessage(data="last"))
 
         async with served(serve) as url, open_feed(url, limits=LIMITS) as feed:
-            assert await feed.receive_batch() == [(False, b"last")]
+            assert await feed.receive_batch() == [(False, [b"last"])]
             assert (await lost(feed)).code == 1006
 
     async def test_a_reset_is_a_lost_connection(self) -> None:
@@ -672,6 +672,6 @@ class TestOverLoopback:
             was_done_early = is_done.is_set()
             count = 0
             while count < messages:
-                count += len(await feed.receive_batch())
+                count += sum(len(payloads) for _, payloads in await feed.receive_batch())
 
         assert (was_done_early, count) == (False, messages)

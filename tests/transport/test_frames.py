@@ -17,6 +17,7 @@ from simclient.transport.frames import (
     Ending,
     Frame,
     FrameReader,
+    Run,
     encode_close,
     encode_frames,
     encode_ping,
@@ -80,8 +81,12 @@ def read_by_wsproto(data: bytes) -> tuple[list[Frame], list[bytes], Ending | Non
     return messages, pings, ending
 
 
+def flat(runs: Iterable[Run]) -> list[Frame]:
+    return [(is_binary, payload) for is_binary, payloads in runs for payload in payloads]
+
+
 def read(reader: FrameReader, reads: Iterable[bytes]) -> list[Frame]:
-    return [frame for data in reads for frame in reader.feed(data)]
+    return [frame for data in reads for frame in flat(reader.feed(data))]
 
 
 def cut(data: bytes, cuts: Sequence[int]) -> list[bytes]:
@@ -94,6 +99,16 @@ CUTS = st.lists(st.integers(min_value=0, max_value=2**20), max_size=12)
 
 
 class TestReading:
+    def test_messages_come_in_runs_of_one_kind(self) -> None:
+        """A control frame or a long message does not end a run; another kind does."""
+        long = b"x" * 70_000
+        data = (
+            encode_frames([(False, b"a"), (False, long)])
+            + encode_ping(is_client=False)
+            + encode_frames([(False, b"b"), (True, b"c"), (True, b"d"), (False, b"e")])
+        )
+        assert FrameReader(LIMIT).feed(data) == [(False, [b"a", long, b"b"]), (True, [b"c", b"d"]), (False, [b"e"])]
+
     @settings(deadline=None)
     @given(CONVERSATIONS, st.none() | CLOSES, CUTS)
     def test_it_reads_what_wsproto_reads(
@@ -118,7 +133,7 @@ class TestReading:
 
         slowly = read(FrameReader(10 * LIMIT), (data[i : i + 1] for i in range(len(data))))
 
-        assert slowly == FrameReader(10 * LIMIT).feed(data)
+        assert slowly == flat(FrameReader(10 * LIMIT).feed(data))
 
     @settings(deadline=None)
     @given(st.binary(max_size=300) | st.builds(lambda head, rest: head + rest, st.binary(max_size=2), BYTES), CUTS)
@@ -126,7 +141,7 @@ class TestReading:
         """Garbage ends in the same messages and the same ending for every cut of the reads, and in no other error."""
         whole, pieces = FrameReader(LIMIT), FrameReader(LIMIT)
 
-        assert read(pieces, cut(data, cuts)) == whole.feed(data)
+        assert read(pieces, cut(data, cuts)) == flat(whole.feed(data))
         assert pieces.ending == whole.ending
 
     def test_of_several_pings_the_newest_is_taken_once(self) -> None:
@@ -141,8 +156,8 @@ class TestReading:
         message = encode_frames([(False, b"x")])
         reader = FrameReader(LIMIT)
 
-        assert reader.feed(message + encode_close(1012, "handoff", is_client=False) + message) == [(False, b"x")]
-        assert reader.feed(message) == []
+        assert flat(reader.feed(message + encode_close(1012, "handoff", is_client=False) + message)) == [(False, b"x")]
+        assert flat(reader.feed(message)) == []
         assert reader.ending == Ending(code=1012, reason="handoff", is_violation=False)
 
     def test_a_close_frame_may_be_empty(self) -> None:
@@ -160,13 +175,13 @@ class TestReading:
             [BytesMessage(data=half, message_finished=False), Ping(payload=b"p" * 125), BytesMessage(data=half)]
         )
 
-        assert reader.feed(whole + halves) == [(True, half + half)] * 2
+        assert flat(reader.feed(whole + halves)) == [(True, half + half)] * 2
 
     def test_a_control_frame_fits_between_fragments_that_fill_the_limit(self) -> None:
         """A ping does not count against the length of the message around it."""
         reader = FrameReader(10)
         data = b"\x02\x0a" + b"x" * 10 + encode_ping(b"p" * 125, is_client=False) + b"\x80\x00"
-        assert reader.feed(data) == [(True, b"x" * 10)]
+        assert flat(reader.feed(data)) == [(True, b"x" * 10)]
 
 
 VIOLATIONS = {
@@ -205,9 +220,9 @@ class TestViolations:
         """Each broken rule ends the reader with its close code, before the payload has come."""
         reader = FrameReader(LIMIT)
 
-        assert reader.feed(data[:-1]) == []
+        assert flat(reader.feed(data[:-1])) == []
         before = reader.ending
-        assert reader.feed(data[-1:]) == []
+        assert flat(reader.feed(data[-1:])) == []
         assert before is None
         assert reader.ending is not None
         assert (reader.ending.is_violation, reader.ending.code) == (True, code)
@@ -218,7 +233,7 @@ class TestViolations:
         before = encode_frames([(True, b"one"), (False, b"two")])
         reader = FrameReader(LIMIT)
 
-        assert reader.feed(before + data + before) == [(True, b"one"), (False, b"two")]
+        assert flat(reader.feed(before + data + before)) == [(True, b"one"), (False, b"two")]
         assert reader.ending is not None
         assert reader.ending.code == code
 

@@ -20,6 +20,7 @@ from simclient.wire.notifications import (
     TransactionLogs,
     UnknownNotification,
     decode_data_message,
+    decode_data_messages,
 )
 
 _STATE = {
@@ -175,3 +176,30 @@ def test_bad_account_data_is_an_error_when_it_is_read() -> None:
     diff = _decode("accountDiffNotification", _DIFF | {"post": {"data": ["!", "base64"]}})
     with pytest.raises(RemoteProtocolError):
         _ = diff.post.data
+
+
+def test_a_run_of_messages_is_read_up_to_the_first_unreadable_one() -> None:
+    """What is rare in it is read like the rest, each keeps its own frame, and the fault is that of the first that cannot be read."""
+    payloads = [
+        write_notification("accountDiffNotification", 5, b'{"context":{"slot":1}}'),
+        write_notification("weatherNotification", 5, b'{"context":{"slot":2}}'),
+        b'{"jsonrpc":"2.0","id":1,"result":9}',
+        write_notification("accountDiffNotification", 5, b'{"context":{"slot":3}}'),
+        write_subscription_complete(5),
+        b'{"jsonrpc":',
+        b"never reached",
+    ]
+    messages, fault = decode_data_messages(payloads, "mine")
+    assert [type(message) for message in messages] == [
+        AccountDiff,
+        UnknownNotification,
+        Acknowledgement,
+        AccountDiff,
+        SubscriptionComplete,
+    ]
+    assert fault is not None
+    assert fault.excerpt == '{"jsonrpc":'
+    for place in (0, 1, 3):
+        message = messages[place]
+        assert isinstance(message, AccountDiff | UnknownNotification)
+        assert (message.raw, message.label) == (payloads[place], "mine")

@@ -1,0 +1,146 @@
+"""The programs that are compared, each run as a process of its own against a sender that is another.
+
+A run that does not get every notification exactly once is an error, not a figure.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import attrs
+
+from .streams import FIRST_SLOT, PROGRAM, SLOTS, Stream
+
+__all__ = ["Figures", "Program", "median_of", "peer_binary", "sending"]
+
+_LIMIT_SECONDS = 300.0
+
+
+@attrs.frozen(kw_only=True)
+class Program:
+    """A way of reading a stream."""
+
+    name: str
+    consumer: str = "read"
+    subscriptions: int = 1
+    peer: Path | None = None
+    """The Rust driver, where this is it."""
+
+    @property
+    def title(self) -> str:
+        """What the tables call it."""
+        sockets = "" if self.subscriptions == 1 else f", {self.subscriptions} subscriptions"
+        return f"{self.name} ({self.consumer}{sockets})"
+
+    def run(self, stream: Stream, port: int) -> Figures:
+        """Read the stream once.
+
+        Raises:
+            RuntimeError: It failed, or lost or doubled something.
+        """
+        command = self._ours(stream, port) if self.peer is None else self._peers(stream, port)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT_SECONDS, check=False)  # noqa: S603
+        if done.returncode:
+            raise RuntimeError(f"{self.title} failed: {done.stderr[-2000:]}")
+
+        figures = _figures(json.loads(done.stdout.splitlines()[-1]))
+        if figures.events != stream.count * self.subscriptions:
+            raise RuntimeError(
+                f"{self.title} read {figures.events} of {stream.count * self.subscriptions} notifications"
+            )
+
+        return figures
+
+    def _ours(self, stream: Stream, port: int) -> list[str]:
+        flags = ["--subscriptions", str(self.subscriptions), *([] if stream.is_compressed else ["--plain"])]
+        what = [self.name, self.consumer, stream.kind, f"ws://127.0.0.1:{port}"]
+        return [sys.executable, "-m", "benchmarks.consumers", *what, *flags]
+
+    def _peers(self, stream: Stream, port: int) -> list[str]:
+        kind = "program-logs" if stream.kind == "logs" else stream.kind
+        return [
+            *(str(self.peer), "--url", f"ws://127.0.0.1:{port}/backtest", "--key", "none"),
+            *("--start", str(FIRST_SLOT), "--slots", str(SLOTS), "--advance", str(SLOTS)),
+            *("--subscribe", f"{kind}:{PROGRAM}"),
+        ]
+
+
+@attrs.frozen(kw_only=True)
+class Figures:
+    """What one run took."""
+
+    events: int
+    seconds: float
+    cpu_seconds: float
+    peak_bytes: int
+    pulses_seconds: tuple[float, ...] = ()
+
+    @property
+    def per_second(self) -> float:
+        """Events."""
+        return self.events / self.seconds
+
+    @property
+    def cpu_per_million(self) -> float:
+        """CPU seconds per million events."""
+        return self.cpu_seconds / self.events * 1e6
+
+
+def _figures(said: dict[str, Any]) -> Figures:
+    """Read the line that our programs print, or the Rust driver's."""
+    if "stream_seconds" in said:
+        return Figures(
+            events=said["notifications"] - said["duplicates"],
+            seconds=said["stream_seconds"],
+            cpu_seconds=said["cpu_seconds"],
+            peak_bytes=said["max_rss_kb"] * 1024,
+        )
+
+    return Figures(
+        events=said["events"],
+        seconds=said["seconds"],
+        cpu_seconds=said["cpu_seconds"],
+        peak_bytes=said["peak_bytes"],
+        pulses_seconds=tuple(said["pulses_seconds"]),
+    )
+
+
+def median_of(runs: list[Figures]) -> Figures:
+    """Return the medians of several runs; the largest peak."""
+    return Figures(
+        events=runs[0].events,
+        seconds=median(run.seconds for run in runs),
+        cpu_seconds=median(run.cpu_seconds for run in runs),
+        peak_bytes=max(run.peak_bytes for run in runs),
+        pulses_seconds=tuple(pulse for run in runs for pulse in run.pulses_seconds),
+    )
+
+
+@contextmanager
+def sending(stream: Stream, *flags: str) -> Iterator[int]:
+    """Run a sender for the block; gives its port, once all is rendered."""
+    what = [stream.kind, str(stream.message_bytes), str(stream.count), *(["--zstd"] if stream.is_compressed else [])]
+    command = [sys.executable, "-m", "benchmarks.sender", *what, *flags]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as sender:  # noqa: S603
+        assert sender.stdin is not None
+        assert sender.stdout is not None
+        try:
+            yield int(sender.stdout.readline())
+        finally:
+            sender.stdin.close()  # which ends it
+
+
+def peer_binary(path: Path) -> Path:
+    """Return the Rust driver that `path` names, or holds."""
+    binary = path / "client09" if path.is_dir() else path
+    if not binary.is_file():
+        raise SystemExit(f"--peer {path}: there is no client09; build it first, its README says how")
+
+    return binary
