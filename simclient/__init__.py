@@ -34,17 +34,21 @@ if TYPE_CHECKING:
     from .protocol.raw import AdvanceProgress as AdvanceProgress
     from .protocol.waits import CreatedSession as CreatedSession
     from .rpc import SessionRpc as SessionRpc
+    from .session.backtest import BacktestSession as BacktestSession
     from .session.client import SimulatorClient as SimulatorClient
     from .session.client import open_client as open_client
+    from .session.connections import ConnectionChange as ConnectionChange
+    from .session.connections import ConnectionState as ConnectionState
     from .session.inbox import Event as Event
     from .session.limits import Limits as Limits
-    from .session.managed import BacktestSession as BacktestSession
-    from .session.managed import Delivery as Delivery
     from .session.managed import open_backtest_session as open_backtest_session
+    from .session.options import Delivery as Delivery
     from .session.raw import RawSession as RawSession
     from .session.request import create_request as create_request
     from .session.statistics import SessionStatistics as SessionStatistics
+    from .session.stream import NotificationStream as NotificationStream
     from .wire.accounts import AccountData as AccountData
+    from .wire.detached import DetachedSession as DetachedSession
     from .wire.discovery import ProgramExecuted as ProgramExecuted
     from .wire.notifications import AccountDiff as AccountDiff
     from .wire.notifications import AccountState as AccountState
@@ -94,13 +98,18 @@ _HOMES = {
     "protocol.raw": ("AdvanceProgress",),
     "protocol.waits": ("CreatedSession",),
     "session.client": ("SimulatorClient", "open_client"),
-    "session.inbox": ("Event",),
-    "session.limits": ("Limits",),
-    "session.managed": ("BacktestSession", "Delivery", "open_backtest_session"),
     "session.raw": ("RawSession",),
     "session.request": ("create_request",),
+    "session.backtest": ("BacktestSession",),
+    "session.connections": ("ConnectionChange", "ConnectionState"),
+    "session.inbox": ("Event",),
+    "session.limits": ("Limits",),
+    "session.managed": ("open_backtest_session",),
+    "session.options": ("Delivery",),
     "session.statistics": ("SessionStatistics",),
+    "session.stream": ("NotificationStream",),
     "wire.accounts": ("AccountData",),
+    "wire.detached": ("DetachedSession",),
     "wire.discovery": ("ProgramExecuted",),
     "wire.notifications": (
         "AccountDiff",
@@ -141,10 +150,13 @@ __all__ = [
     "BundleError",
     "Completed",
     "ConnectError",
+    "ConnectionChange",
     "ConnectionLost",
+    "ConnectionState",
     "CoverageReport",
     "CreatedSession",
     "Delivery",
+    "DetachedSession",
     "DiagnosticReport",
     "Diagnostics",
     "DiscoveryBatch",
@@ -157,6 +169,7 @@ __all__ = [
     "LocalProtocolError",
     "LocalSimulator",
     "Logs",
+    "NotificationStream",
     "Paused",
     "ProgramExecuted",
     "ProtocolError",

@@ -42,6 +42,10 @@ class Boundary:
         if self._digests:
             self._digests.clear()
 
+    def restore(self, digests: Counter[bytes]) -> None:
+        """Note what another process has delivered."""
+        self._digests.update(digests)
+
     def to_replay(self) -> Counter[bytes]:
         """Return how often each result (by digest) may come again."""
         self._condense()

@@ -70,6 +70,11 @@ class ReconnectBudget:
         at = now + self._delay()
         return None if at - self._first_failure > self._limits.total_seconds else at
 
+    def discount(self, seconds: float) -> None:
+        """Leave time out of the account: what was spent waiting for others is not ours."""
+        if self._first_failure is not None:
+            self._first_failure += seconds
+
     def describe(self, now: float) -> str:
         """Say what was spent, for an error message."""
         seconds = 0.0 if self._first_failure is None else now - self._first_failure

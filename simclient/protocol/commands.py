@@ -8,7 +8,7 @@ from ..errors import SimClientError
 from ..wire.requests import ControlRequest
 from ..wire.responses import Completed, SessionAttached, SessionCreated, SessionEvent
 
-__all__ = ["Closed", "Command", "Complete", "Deliver", "Fail", "Opened", "Reconnect", "Send"]
+__all__ = ["AskSlot", "Closed", "Command", "Complete", "Deliver", "Fail", "Moved", "Opened", "Reconnect", "Send"]
 
 
 @attrs.frozen
@@ -54,8 +54,20 @@ class Fail:
 
 
 @attrs.frozen
+class AskSlot:
+    """Ask the session's RPC for its slot, and say what it answered with `slot_is`."""
+
+
+@attrs.frozen
+class Moved:
+    """The session is served elsewhere now; new data sockets and RPC go there."""
+
+    session: SessionAttached
+
+
+@attrs.frozen
 class Closed:
     """The server has confirmed the end of the session, or there is nothing to confirm."""
 
 
-Command = Send | Opened | Deliver | Complete | Reconnect | Fail | Closed
+Command = Send | Opened | Moved | Deliver | Complete | AskSlot | Reconnect | Fail | Closed

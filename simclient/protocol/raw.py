@@ -32,8 +32,8 @@ from ..wire.responses import (
     Status,
     SubSessionEvent,
 )
-from .control import REJECTIONS
 from .coverage import SlotCoverage
+from .progress import REJECTIONS
 
 __all__ = ["AdvanceProgress", "RawMachine"]
 

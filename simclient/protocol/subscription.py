@@ -27,6 +27,7 @@ import attrs
 
 from ..errors import RemoteProtocolError, RpcError
 from ..wire.compression import StreamDecompressor
+from ..wire.detached import Position
 from ..wire.notifications import (
     AccountDiff,
     Acknowledgement,
@@ -79,6 +80,7 @@ class SubscriptionMachine:
         compress: bool,
         max_message_bytes: int,
         boundary_bytes: int,
+        positions: Iterable[Position] = (),
     ) -> None:
         """Start without a socket.
 
@@ -88,12 +90,14 @@ class SubscriptionMachine:
             compress: Whether to ask for the zstd stream; the server may ignore it.
             max_message_bytes: The longest notification read, after decompression.
             boundary_bytes: How much of the newest slot to keep per key before digests take its place.
+            positions: Where to begin, of keys that were handed on before; those of other keys are ignored.
         """
         self.subscription = subscription
         self._exactly_once = exactly_once
         self._compress = compress
         self._max_message_bytes = max_message_bytes
-        self._keys = [_Key(key, Boundary(boundary_bytes)) for key in keys_of(subscription)]
+        begun = {position.key: position for position in positions}
+        self._keys = [_Key.begin(key, Boundary(boundary_bytes), begun.get(key)) for key in keys_of(subscription)]
         self._requested: dict[int, _Key] = {}
         self._acknowledged: dict[int, _Key] = {}
         self._decompressor = StreamDecompressor(max_message_bytes)
@@ -115,6 +119,11 @@ class SubscriptionMachine:
     def last_slot(self) -> int | None:
         """The newest slot handed on, of any key."""
         return max((key.cursor for key in self._keys if key.cursor is not None), default=None)
+
+    @property
+    def positions(self) -> tuple[Position, ...]:
+        """How far each key was handed on; those of which nothing was have none."""
+        return tuple(key.position for key in self._keys if key.position is not None)
 
     def connected(self) -> list[str]:
         """A new socket is up: return the subscribe requests to write, in order."""
@@ -276,3 +285,27 @@ class _Key:
         self.cursor = slot
         self.replay = None
         self.boundary.clear()
+
+    @classmethod
+    def begin(cls, key: SubscriptionKey, boundary: Boundary, position: Position | None) -> _Key:
+        """Start a key anew, or where it was left."""
+        if position is None:
+            return cls(key, boundary)
+
+        boundary.restore(Counter({bytes.fromhex(digest): count for digest, count in position.seen.items()}))
+        return cls(key, boundary, cursor=position.slot)
+
+    @property
+    def position(self) -> Position | None:
+        """How far it was handed on."""
+        if self.cursor is None:
+            return None
+
+        seen = {digest.hex(): count for digest, count in self.boundary.to_replay().items()}
+        return Position(
+            method=self.key.method,
+            address=self.key.address,
+            is_program=self.key.is_program,
+            slot=self.cursor,
+            seen=seen,
+        )

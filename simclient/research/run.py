@@ -15,8 +15,9 @@ from typing import final
 import trio
 
 from ..errors import RemoteError
+from ..session.backtest import BacktestSession
 from ..session.inbox import Event
-from ..session.managed import BacktestSession, open_backtest_session
+from ..session.managed import open_backtest_session
 from ..session.tasks import open_tasks
 from ..wire.failures import BacktestFailure, describe_failure
 from ..wire.notifications import AccountDiff, ExecutedTransaction, TransactionLogs

@@ -94,6 +94,15 @@ class SessionRpc:
         self._url = url
         self._http = http
 
+    @property
+    def url(self) -> str:
+        """Where calls go now."""
+        return self._url
+
+    def move_to(self, url: str) -> None:
+        """Send later calls to `url`: the session is served there now."""
+        self._url = url
+
     async def get_account(self, address: object) -> Account | None:
         """Return an account; None where it does not exist.
 

@@ -24,21 +24,23 @@ class DrainCoordinator:
     def __init__(self, inbox: Inbox) -> None:
         self._inbox = inbox
         self._machine = DrainMachine()
-        self._open: list[SubscriptionTask] = []
+        self._open: set[SubscriptionTask] = set()
         self._sender, self._receiver = trio.open_memory_channel[Completed | SubscriptionTask](_UNHEARD)
 
     def opened(self, subscription: SubscriptionTask) -> None:
         """A subscription is to be waited for."""
         self._machine.opened(subscription)
-        self._open.append(subscription)
+        self._open.add(subscription)
 
     def completed(self, event: Completed) -> None:
         """The control plane has said that the range is at its end."""
         self._sender.send_nowait(event)
 
     def ended(self, subscription: SubscriptionTask) -> None:
-        """Everything of a subscription is in the inbox, and it has ended."""
-        self._sender.send_nowait(subscription)
+        """A subscription is not to be waited for any more: everything of it was handed on, or the user has ended it."""
+        if subscription in self._open:
+            self._open.remove(subscription)
+            self._sender.send_nowait(subscription)
 
     async def run(self) -> None:
         """Listen until the run is drained."""
@@ -55,5 +57,4 @@ class DrainCoordinator:
 
     def _start_draining(self) -> None:
         for subscription in self._open:
-            if not subscription.has_ended:
-                subscription.start_draining()
+            subscription.start_draining()

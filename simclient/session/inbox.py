@@ -99,6 +99,11 @@ class Inbox(AsyncIterator[Event]):
         self._completed = event
         self._wake()
 
+    def end(self) -> None:
+        """Nothing more will come; what is here is still given."""
+        self._has_ended = True
+        self._wake()
+
     def fail(self, error: SimClientError) -> None:
         """Raise `error` in the reader once it has taken everything; the first failure counts."""
         if self._failure is None and self._completed is None:

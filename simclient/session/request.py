@@ -14,6 +14,7 @@ from ..wire.accounts import AccountData
 from ..wire.actions import AfterEverySlot, AfterSlot, DiagnosticProbeParams, ScheduledAction
 from ..wire.addresses import address_of
 from ..wire.agents import AgentParams
+from ..wire.detached import DetachedSession, Position
 from ..wire.discovery import DiscoveryFilter
 from ..wire.names import session_name
 from ..wire.params import SessionParams
@@ -23,10 +24,19 @@ from ..wire.subscriptions import Subscription, SubscriptionKey, keys_of
 from ..wire.urls import control_url
 from .credentials import Secret, find_key
 
-__all__ = ["SessionRequest", "continue_request", "continue_to_request", "create_request", "slot_range"]
+__all__ = [
+    "DISCONNECT_TIMEOUT_SECONDS",
+    "SessionRequest",
+    "attach_request",
+    "continue_request",
+    "continue_to_request",
+    "create_request",
+    "positions_from",
+    "slot_range",
+]
 
 _U64_MAX = 2**64 - 1
-_DISCONNECT_TIMEOUT_SECONDS = 360
+DISCONNECT_TIMEOUT_SECONDS = 360
 """Longer than the reconnect budget of 300 s, so that every attempt can still find the session. Source: simulator-client 0.28.0."""
 _LONGEST_DISCONNECT_TIMEOUT_SECONDS = 900
 _LONGEST_CAPACITY_WAIT_SECONDS = 2**16 - 1
@@ -37,11 +47,13 @@ _MOST_PROBED_MARKETS, _MOST_PROBED_VALUES = 64, 16
 
 @attrs.frozen(kw_only=True)
 class SessionRequest:
-    """A session to open: where, with which key, and how."""
+    """A session to open or to take up: where, with which key, and how."""
 
     url: str
     secret: Secret | None
-    create: CreateSession
+    create: CreateSession | None
+    """None: there is a session already, `attach`."""
+    attach: DetachedSession | None
     subscriptions: tuple[Subscription, ...]
 
     @classmethod
@@ -49,40 +61,22 @@ class SessionRequest:
         cls,
         url: str,
         *,
-        start_slot: int,
-        end_slot: int | None,
-        slot_count: int | None,
-        subscriptions: Sequence[Subscription],
         api_key: str | None,
-        send_summary: bool,
-        disconnect_timeout_seconds: int | None,
-        capacity_wait_timeout_seconds: int | None,
-        extra_compute_units: int | None,
-        discoveries: Sequence[DiscoveryFilter],
+        subscriptions: Sequence[Subscription],
+        create: CreateSession | None = None,
+        attach: DetachedSession | None = None,
     ) -> SessionRequest:
-        """Check everything.
+        """Check what is the same for all ways to open a session.
 
         Raises:
             InputError: A value cannot be used; the message names it and the way out.
         """
-        disconnect_timeout = (
-            _DISCONNECT_TIMEOUT_SECONDS if disconnect_timeout_seconds is None else disconnect_timeout_seconds
-        )
-        create = create_request(
-            start_slot=start_slot,
-            end_slot=end_slot,
-            slot_count=slot_count,
-            send_summary=send_summary,
-            disconnect_timeout_seconds=disconnect_timeout,
-            capacity_wait_timeout_seconds=capacity_wait_timeout_seconds,
-            extra_compute_units=extra_compute_units,
-            discoveries=discoveries,
-        )
         full_url = control_url(url)
         return cls(
             url=full_url,
             secret=find_key(full_url, api_key),
             create=create,
+            attach=attach,
             subscriptions=_distinct(subscriptions),
         )
 
@@ -162,6 +156,27 @@ def create_request(
     )
 
 
+def attach_request(
+    attach: DetachedSession | str, *, start_slot: int | None, end_slot: int | None, slot_count: int | None
+) -> DetachedSession:
+    """Return the session to take up.
+
+    Raises:
+        InputError: The range is given twice, or not at all.
+    """
+    if isinstance(attach, DetachedSession):
+        if (start_slot, end_slot, slot_count) != (None, None, None):
+            raise InputError(
+                "attach= carries the range of its session: give neither start_slot, end_slot nor slot_count"
+            )
+        return attach
+
+    if start_slot is None:
+        raise InputError(f"to attach to {attach[:16]!r} by its id, say its range too: start_slot and end_slot")
+    first, last = slot_range(start_slot, end_slot=end_slot, slot_count=slot_count)
+    return DetachedSession(session_id=attach, start_slot=first, end_slot=last)
+
+
 def slot_range(start_slot: int, *, end_slot: int | None = None, slot_count: int | None = None) -> tuple[int, int]:
     """Return the first and the last slot, both inclusive.
 
@@ -216,6 +231,22 @@ def continue_to_request(slot: int, batch_index: int | None) -> ContinueTo:
     _check_range("slot", slot, _U64_MAX)
     _check_range("batch_index", batch_index, 2**32 - 1)
     return ContinueTo(slot=slot, batch_index=batch_index)
+
+
+def positions_from(subscription: Subscription, slot: int | None) -> tuple[Position, ...]:
+    """Return where each key of `subscription` begins; nothing for None.
+
+    Raises:
+        InputError: `slot` is not a slot.
+    """
+    _check_range("replay_from_slot", slot, 2**63 - 1)
+    if slot is None:
+        return ()
+
+    return tuple(
+        Position(method=key.method, address=key.address, is_program=key.is_program, slot=slot)
+        for key in keys_of(subscription)
+    )
 
 
 def _transaction_text(transaction: object, index: int) -> str:

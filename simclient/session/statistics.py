@@ -32,3 +32,16 @@ class SessionStatistics:
     """How often reading the control socket stopped because too many control events were waiting for the user."""
     last_slot: int | None = None
     """The newest slot that the control plane has reported."""
+    last_delivered_slot: int | None = None
+    """The newest slot of which a notification was handed on."""
+
+    @property
+    def lag_slots(self) -> int | None:
+        """How far the notifications are behind the control plane; 0 when they are level, None while either has said nothing.
+
+        A subscription on which nothing happens lags too: the figure means something where notifications are expected in every slot.
+        """
+        if self.last_slot is None or self.last_delivered_slot is None:
+            return None
+
+        return max(0, self.last_slot - self.last_delivered_slot)

@@ -1,25 +1,27 @@
 """One subscription's task: one feed after another, and the subscription machine between the feed and the user.
 
-Backpressure is the awaiting of the inbox: while the user does not read, the feed is not read, and the clocks do not run.
+Backpressure is the awaiting of whoever takes the notifications: while the user does not read, the feed is not read, and the clocks do
+not run.
 """
 
 from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 
 import trio
 
 from ..errors import ConnectError, ConnectionLost, RemoteProtocolError, SimClientError, SubscriptionFailed
 from ..protocol.budget import ReconnectBudget
-from ..protocol.subscription import SubscriptionMachine
+from ..protocol.subscription import Notification, SubscriptionMachine
 from ..transport.feed import Feed, Run
 from ..wire.subscriptions import describe_subscription
-from .inbox import Inbox
+from .connections import ConnectionChange, ConnectionObserver, ConnectionState
 from .limits import Limits
 from .tasks import open_tasks
+from .turns import ReconnectTurns, Turn
 
 __all__ = ["SubscriptionTask"]
 
@@ -34,28 +36,35 @@ class SubscriptionTask:
         machine: SubscriptionMachine,
         *,
         open_feed: OpenFeed,
-        inbox: Inbox,
+        hand_on: Callable[[Sequence[Notification]], Awaitable[None]],
         limits: Limits,
+        turns: ReconnectTurns,
         on_change: Callable[[], None],
         on_end: Callable[[SubscriptionTask], None],
         on_failure: Callable[[SimClientError], None],
+        observe: ConnectionObserver,
     ) -> None:
         """Take what the task works with.
 
         Args:
             machine: The rules, with the keys of this subscription.
             open_feed: Opens a new data socket.
-            inbox: Where notifications go.
+            hand_on: Takes notifications; waits while too many are waiting for the user.
             limits: Deadlines.
+            turns: Says when to try again among many.
             on_change: Called when the subscription comes up, goes down or ends.
-            on_end: Called once, when the last end marker has come and everything before it is in the inbox.
-            on_failure: Called when it cannot go on; everything received before is in the inbox.
+            on_end: Called once, when the last end marker has come and everything before it was handed on.
+            on_failure: Called when it cannot go on; everything received before was handed on.
+            observe: Told of every change of the connection.
         """
         self.machine = machine
         self.name = describe_subscription(machine.subscription)
         self._open_feed = open_feed
-        self._inbox = inbox
+        self._hand_on = hand_on
         self._limits = limits
+        self._turns = turns
+        self._turn = Turn(None)
+        self._observe = observe
         self._on_change = on_change
         self._on_end = on_end
         self._on_failure = on_failure
@@ -79,9 +88,10 @@ class SubscriptionTask:
     async def run(self) -> None:
         """Keep the subscription up until its end marker, its failure or `stop`."""
         while not self._is_stopped:
-            error = await self._one_feed()
+            error = await self._one_attempt()
             self.machine.disconnected()
             self._announce()
+            self._tell(ConnectionState.DOWN, error)
             if self.machine.has_ended or self._is_stopped:
                 return
 
@@ -105,6 +115,14 @@ class SubscriptionTask:
         self._waiting.cancel(reason="the subscription was stopped")
 
     # One feed after another
+
+    async def _one_attempt(self) -> SimClientError:
+        """Wait for the turn, then connect; waiting for it is not counted."""
+        asked = trio.current_time()
+        async with self._turns.turn(self._budget.failures) as self._turn:
+            self._budget.discount(trio.current_time() - asked)
+            self._tell(ConnectionState.CONNECTING)
+            return await self._one_feed()
 
     async def _one_feed(self) -> SimClientError:
         """Connect and stream until the socket is lost or every key has ended; return why it stopped."""
@@ -149,14 +167,14 @@ class SubscriptionTask:
             tasks.start_soon(_keep_alive, feed, self._limits.keepalive_interval_seconds, name="data keepalive")
             while not (self.machine.has_ended or self._is_stopped):
                 runs = await self._next_runs(feed)
-                if runs:
+                if runs and not self._is_stopped:  # what a stopped one has read is not taken: its cursor stays
                     await self._receive(runs)
 
     async def _receive(self, runs: list[Run]) -> None:
         received = self.machine.receive(runs)
         self._announce()
         if received.notifications:
-            await self._inbox.put_batch(received.notifications)
+            await self._hand_on(received.notifications)
         if received.refusal is not None:
             failure = self._failure(str(received.refusal))
             raise failure from received.refusal
@@ -199,6 +217,8 @@ class SubscriptionTask:
         is_up = self.machine.is_up
         if is_up and not self.is_up:
             self._budget.connected(trio.current_time())
+            self._turn.give_back()
+            self._tell(ConnectionState.UP)
         if is_up != self.is_up:
             self.is_up = is_up
             self._on_change()
@@ -209,6 +229,9 @@ class SubscriptionTask:
             self.has_ended = True
             self._on_end(self)
             self._on_change()
+
+    def _tell(self, state: ConnectionState, reason: SimClientError | None = None) -> None:
+        self._observe(ConnectionChange(connection=self.name, state=state, reason=reason, at=trio.current_time()))
 
 
 def _is_hopeless(error: SimClientError) -> bool:

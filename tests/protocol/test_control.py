@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from simclient.errors import ConnectionLost, LocalProtocolError, RemoteError
-from simclient.protocol.commands import Closed, Command, Complete, Deliver, Fail, Opened, Reconnect, Send
+from simclient.protocol.commands import AskSlot, Closed, Command, Complete, Deliver, Fail, Opened, Reconnect, Send
 from simclient.protocol.control import ControlMachine, Phase
+from simclient.protocol.progress import SessionProgress
 from simclient.wire.failures import (
     BacktestFailure,
     Internal,
@@ -54,7 +55,7 @@ def error(failure: BacktestFailure, seq_id: int | None = None) -> SequencedRespo
 
 
 def new_machine() -> ControlMachine:
-    return ControlMachine(CREATE, response_seconds=120, grace_seconds=10)
+    return ControlMachine(CREATE, response_seconds=120, progress=SessionProgress(grace_seconds=10))
 
 
 def running(*, ready_seq: int | None = 1) -> ControlMachine:
@@ -62,7 +63,7 @@ def running(*, ready_seq: int | None = 1) -> ControlMachine:
     machine = new_machine()
     machine.connected(0)
     machine.receive(said(CREATED), 0)
-    machine.data_up(True)
+    machine.progress.data_up(True)
     machine.receive(said(ReadyForContinue(), ready_seq), 0)
     return machine
 
@@ -122,7 +123,7 @@ def test_a_create_that_was_cut_is_sent_again_and_counted() -> None:
 def test_a_create_with_a_token_leaves_no_orphan() -> None:
     """The same token finds the same session again."""
     create = CreateSession(params=CREATE.params, name="run", create_token="0" * 32)
-    machine = ControlMachine(create, response_seconds=120, grace_seconds=10)
+    machine = ControlMachine(create, response_seconds=120, progress=SessionProgress(grace_seconds=10))
     machine.connected(0)
     machine.disconnected()
     assert machine.possible_orphans == 0
@@ -160,7 +161,7 @@ def test_replayed_events_are_handed_on_once() -> None:
     assert machine.receive(said(SlotNotification(slot=101), 3), 0) == [Deliver(SlotNotification(slot=101))]
     machine.receive(said(ATTACHED), 0)
     assert machine.receive(said(SlotNotification(slot=101), 3), 0) == []
-    assert machine.replays_dropped == 2
+    assert machine.progress.replays_dropped == 2
 
 
 def test_busy_ownership_is_tried_again() -> None:
@@ -197,22 +198,22 @@ def test_a_replayed_error_during_attach_is_an_ordinary_event() -> None:
 def test_advance_is_written_when_ready() -> None:
     """The request goes out at once when everything is up."""
     machine = running()
-    assert machine.advance(Continue(advance_count=5)) == [Send(Continue(advance_count=5))]
+    assert machine.progress.advance(Continue(advance_count=5)) == [Send(Continue(advance_count=5))]
 
 
 def test_advance_waits_for_the_subscriptions() -> None:
     """Nothing is executed before those who must see it listen."""
     machine = running()
-    machine.data_up(False)
-    assert machine.advance(Continue()) == []
-    assert machine.data_up(True) == [Send(Continue())]
+    machine.progress.data_up(False)
+    assert machine.progress.advance(Continue()) == []
+    assert machine.progress.data_up(True) == [Send(Continue())]
 
 
 def test_advance_waits_for_the_control_socket() -> None:
     """A request made while the socket is down is written after the resume."""
     machine = running()
     machine.disconnected()
-    assert machine.advance(Continue()) == []
+    assert machine.progress.advance(Continue()) == []
     machine.connected(0)
     machine.receive(said(ATTACHED), 0)
     assert machine.receive(said(Success()), 0) == [Send(Continue())]
@@ -223,42 +224,42 @@ def test_advance_before_ready_is_illegal_and_changes_nothing() -> None:
     machine = new_machine()
     machine.connected(0)
     machine.receive(said(CREATED), 0)
-    machine.data_up(True)
+    machine.progress.data_up(True)
     with pytest.raises(LocalProtocolError, match="wait for ReadyForContinue"):
-        machine.advance(Continue())
+        machine.progress.advance(Continue())
     machine.receive(said(ReadyForContinue()), 0)
-    assert machine.advance(Continue()) == [Send(Continue())]
+    assert machine.progress.advance(Continue()) == [Send(Continue())]
 
 
 def test_advance_twice_is_illegal() -> None:
     """One request answers one ready."""
     machine = running()
-    machine.advance(Continue())
+    machine.progress.advance(Continue())
     with pytest.raises(LocalProtocolError):
-        machine.advance(Continue())
+        machine.progress.advance(Continue())
 
 
 def test_paused_makes_ready_too() -> None:
     """A session that stopped before a batch takes the next request."""
     machine = running()
-    machine.advance(Continue())
+    machine.progress.advance(Continue())
     machine.receive(said(Paused(slot=100, batch_index=1), 2), 0)
-    assert machine.advance(Continue()) == [Send(Continue())]
+    assert machine.progress.advance(Continue()) == [Send(Continue())]
 
 
 def test_a_rejected_request_makes_ready_again() -> None:
     """The server did not carry it out, so the user may send a better one."""
     machine = running()
-    machine.advance(Continue(transactions=("!",)))
+    machine.progress.advance(Continue(transactions=("!",)))
     event = ErrorEvent(failure=InvalidTransactionEncoding(index=0, error="not base64"))
     assert machine.receive(said(event, 2), 0) == [Deliver(event)]
-    assert machine.advance(Continue()) == [Send(Continue())]
+    assert machine.progress.advance(Continue()) == [Send(Continue())]
 
 
 def test_a_continue_that_a_replay_explains_is_not_sent_again() -> None:
     """An executed slot after the resume shows that the server took it."""
     machine = running(ready_seq=1)
-    machine.advance(Continue())
+    machine.progress.advance(Continue())
     reattached(machine, now=100)
     machine.receive(said(SlotNotification(slot=100), 2), 101)
     assert machine.deadline is None
@@ -269,7 +270,7 @@ def test_a_continue_that_a_replay_explains_is_not_sent_again() -> None:
 def test_an_event_that_comes_on_its_own_explains_nothing(event: DiscoveryBatch | UnknownResponse) -> None:
     """A discovery would have been announced without the continue."""
     machine = running(ready_seq=1)
-    machine.advance(Continue())
+    machine.progress.advance(Continue())
     reattached(machine, now=100)
     machine.receive(said(event, 2), 101)
     assert machine.deadline == 110
@@ -278,19 +279,21 @@ def test_an_event_that_comes_on_its_own_explains_nothing(event: DiscoveryBatch |
 def test_a_plain_continue_that_nothing_explains_is_sent_once_more() -> None:
     """After the grace the request goes out again, once."""
     machine = running(ready_seq=1)
-    machine.advance(Continue(advance_count=3))
+    machine.progress.advance(Continue(advance_count=3))
     reattached(machine, now=100)
-    assert machine.wake(110) == [Send(Continue(advance_count=3))]
-    assert machine.continues_resent == 1
+    assert machine.wake(110) == [AskSlot()]
+    assert machine.progress.slot_is(None) == [Send(Continue(advance_count=3))]
+    assert machine.progress.continues_resent == 1
     assert machine.wake(500) == []
 
 
 def test_a_continue_with_effects_is_never_sent_twice() -> None:
     """The run fails with an error that says what is unknown."""
     machine = running(ready_seq=1)
-    machine.advance(Continue(transactions=("AAAA",)))
+    machine.progress.advance(Continue(transactions=("AAAA",)))
     reattached(machine, now=100)
-    failure = failure_of(machine.wake(110))
+    machine.wake(110)
+    failure = failure_of(machine.progress.slot_is(None))
     assert isinstance(failure, ConnectionLost)
     assert "1 transactions" in str(failure)
 

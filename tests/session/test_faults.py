@@ -19,9 +19,10 @@ from simclient.errors import (
     SimClientError,
 )
 from simclient.protocol.budget import BudgetLimits
+from simclient.session.backtest import BacktestSession
 from simclient.session.inbox import Event
 from simclient.session.limits import Limits
-from simclient.session.managed import BacktestSession, open_backtest_session
+from simclient.session.managed import open_backtest_session
 from simclient.testing import ControlPeer, DataPeer, ScriptedServer, Verdict, numbered_diffs, open_scripted_server
 from simclient.wire.failures import InvalidRequest
 from simclient.wire.notifications import AccountDiff

@@ -14,9 +14,11 @@ import trio
 
 from simclient.errors import SubscriptionFailed
 from simclient.protocol.budget import BudgetLimits
+from simclient.session.backtest import BacktestSession
 from simclient.session.inbox import Event
 from simclient.session.limits import Limits
-from simclient.session.managed import BacktestSession, Delivery, open_backtest_session
+from simclient.session.managed import open_backtest_session
+from simclient.session.options import Delivery
 from simclient.testing import (
     ControlPeer,
     ControlScript,

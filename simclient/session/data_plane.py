@@ -1,0 +1,152 @@
+"""The subscriptions of one session: who runs, who is waited for, and whether all of them are up."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import final
+
+import trio
+
+from ..errors import SimClientError
+from ..protocol.subscription import Notification, SubscriptionMachine
+from ..wire.detached import Position
+from ..wire.subscriptions import Subscription
+from .drain import DrainCoordinator
+from .options import Delivery, SessionOptions
+from .subscription import SubscriptionTask
+from .tasks import Tasks
+from .turns import ReconnectTurns
+
+__all__ = ["DataPlane", "HandOn", "Running"]
+
+HandOn = Callable[[Sequence[Notification]], Awaitable[None]]
+"""Takes notifications; waits while too many are waiting for the user."""
+
+
+def _nobody_asks(task: SubscriptionTask) -> None:
+    """Be told, and do nothing."""
+
+
+@final
+class Running:
+    """A subscription that runs, and the scope that ends it."""
+
+    def __init__(self, task: SubscriptionTask, on_finished: Callable[[SubscriptionTask], None]) -> None:
+        self.task = task
+        self.scope = trio.CancelScope()
+        self._on_finished = on_finished
+
+    async def run(self) -> None:
+        """Run it until it ends, fails, or is cancelled by its scope."""
+        try:
+            with self.scope:
+                await self.task.run()
+        finally:
+            self._on_finished(self.task)
+
+
+@final
+class DataPlane:
+    """Starts and ends the subscriptions of one session."""
+
+    def __init__(
+        self,
+        tasks: Tasks,
+        *,
+        options: SessionOptions,
+        turns: ReconnectTurns,
+        drain: DrainCoordinator,
+        data_url: Callable[[], str],
+        set_data_up: Callable[[bool], None],
+        on_failure: Callable[[SimClientError], None],
+    ) -> None:
+        """Take what the subscriptions work with.
+
+        Args:
+            tasks: Owns their tasks.
+            options: How they are run.
+            turns: Says when to try again among many.
+            drain: Waits for their ends.
+            data_url: Where the session's data plane is now.
+            set_data_up: Told whether all of them are up.
+            on_failure: Told when one cannot go on.
+        """
+        self._tasks = tasks
+        self._options = options
+        self._turns = turns
+        self._drain = drain
+        self._data_url = data_url
+        self._set_data_up = set_data_up
+        self._on_failure = on_failure
+        self._all: list[SubscriptionTask] = []
+        self._current: list[Running] = []
+
+    @property
+    def all(self) -> Sequence[SubscriptionTask]:
+        """Every subscription there ever was, for the statistics."""
+        return self._all
+
+    @property
+    def positions(self) -> tuple[Position, ...]:
+        """How far each key was handed on."""
+        return tuple(position for running in self._current for position in running.task.machine.positions)
+
+    def announce(self) -> None:
+        """Say whether all subscriptions are up."""
+        self._set_data_up(all(r.task.is_up or r.task.has_ended for r in self._current))
+
+    def start(
+        self,
+        subscription: Subscription,
+        hand_on: HandOn,
+        positions: Iterable[Position] = (),
+        *,
+        on_finished: Callable[[SubscriptionTask], None] = _nobody_asks,
+    ) -> Running:
+        """Start a subscription; the session waits for it to come up, and for its end.
+
+        Args:
+            subscription: What to receive.
+            hand_on: Takes what comes.
+            positions: Where to begin, of keys that were handed on before.
+            on_finished: Told when nothing more will be handed on, for whatever reason.
+        """
+        machine = SubscriptionMachine(
+            subscription,
+            exactly_once=self._options.delivery is Delivery.EXACTLY_ONCE,
+            compress=self._options.compress,
+            max_message_bytes=self._options.limits.max_message_bytes,
+            boundary_bytes=self._options.limits.boundary_bytes,
+            positions=positions,
+        )
+        task = SubscriptionTask(
+            machine,
+            open_feed=lambda: self._options.open_feed(self._data_url()),
+            hand_on=hand_on,
+            limits=self._options.limits,
+            turns=self._turns,
+            on_change=self.announce,
+            on_end=self._drain.ended,
+            on_failure=self._on_failure,
+            observe=self._options.observe,
+        )
+        running = Running(task, on_finished)
+        self._drain.opened(task)
+        self._all.append(task)
+        self._current.append(running)
+        self.announce()
+        self._tasks.start_soon(running.run, name=task.name)
+        return running
+
+    def end(self, running: Running) -> None:
+        """End a subscription: its socket is closed, and nobody waits for it any more."""
+        running.task.stop()
+        running.scope.cancel(reason="the subscription was ended")
+        self._current.remove(running)
+        self._drain.ended(running.task)
+        self.announce()
+
+    def stop(self) -> None:
+        """Read nothing more of any subscription; what was read is still handed on."""
+        for running in self._current:
+            running.task.stop()
