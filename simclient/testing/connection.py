@@ -1,4 +1,4 @@
-"""One accepted connection of a scripted server: WebSocket by wsproto, over a TCP stream that can be treated rudely.
+"""One accepted connection of a scripted server: WebSocket by wsproto, over a stream that can be treated rudely.
 
 A pump reads all the time: it answers pings, keeps whole messages for the script, and notices how the client leaves. Reading stops while
 more messages wait for the script than `_UNREAD_MESSAGES`, and for good once the connection is frozen.
@@ -6,8 +6,6 @@ more messages wait for the script than `_UNREAD_MESSAGES`, and for good once the
 
 from __future__ import annotations
 
-import socket
-import struct
 from collections.abc import Callable, Mapping
 from typing import final
 
@@ -18,6 +16,8 @@ from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, BytesMessage, CloseConnection, Ping, Pong, TextMessage
 from wsproto.utilities import RemoteProtocolError
 
+from ..transport.endings import cut_stream, reset_stream
+
 __all__ = ["ClientGone", "Connection", "HttpAnswer", "HttpRequest", "ScriptFailure", "read_http_request"]
 
 _READ_BYTES = 64 * 1024
@@ -25,8 +25,6 @@ _UNREAD_MESSAGES = 1024
 """Far more than a script leaves unread on purpose."""
 _ABNORMAL = 1006
 """The close code of a connection that ended without a close frame (RFC 6455, 7.1.5)."""
-_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
-"""SO_LINGER on, for 0 seconds: close() sends RST."""
 
 
 class ScriptFailure(AssertionError):
@@ -109,7 +107,7 @@ class Connection:
     """A connection whose client has asked for a WebSocket; the answer to that is up to the script."""
 
     def __init__(
-        self, stream: trio.SocketStream, request: HttpRequest, *, label: str, on_message: Callable[[str | bytes], None]
+        self, stream: trio.abc.Stream, request: HttpRequest, *, label: str, on_message: Callable[[str | bytes], None]
     ) -> None:
         self.label = label
         self.request = request
@@ -185,27 +183,12 @@ class Connection:
     def cut(self) -> None:
         """End the connection with FIN, without a close frame."""
         self._pump_scope.cancel(reason="the script cuts the connection")
-        raw = self._stream.socket
-        if raw.fileno() < 0:
-            return
-
-        try:
-            raw.shutdown(socket.SHUT_WR)
-            while _receive_at_once(raw):
-                pass  # closing with unread bytes would send RST
-        except OSError:
-            pass  # the client was faster
-        raw.close()
+        cut_stream(self._stream)
 
     def reset(self) -> None:
         """End the connection with RST."""
         self._pump_scope.cancel(reason="the script resets the connection")
-        raw = self._stream.socket
-        if raw.fileno() < 0:
-            return
-
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-        raw.close()
+        reset_stream(self._stream)
 
     def stop_answering_pings(self) -> None:
         """Let pings go unanswered from now on; messages are still read."""
@@ -293,12 +276,3 @@ async def _receive(stream: trio.abc.Stream) -> bytes:
         return bytes(await stream.receive_some(_READ_BYTES))
     except (trio.BrokenResourceError, trio.ClosedResourceError):
         return b""
-
-
-def _receive_at_once(raw: trio.socket.SocketType) -> bytes:
-    """Return what has arrived already; nothing if nothing has."""
-    with socket.fromfd(raw.fileno(), raw.family, raw.type) as plain:
-        try:
-            return plain.recv(_READ_BYTES, socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return b""

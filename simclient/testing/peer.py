@@ -196,7 +196,7 @@ class ControlPeer(Peer):
         await self.hold()
 
     def rpc_endpoint(self, session_id: str) -> str:
-        """Return the address of a session's data plane at this server."""
+        """Return the address of a session's data plane: a path at this server, so that it holds behind a proxy too."""
         return f"{self._rpc_endpoint}/{session_id}"
 
 

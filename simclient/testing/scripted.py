@@ -34,6 +34,7 @@ from ..wire.codec import read_request
 from ..wire.generation import NEWEST, Generation
 from ..wire.requests import ControlRequest
 from .connection import Connection, HttpAnswer, HttpRequest, ScriptFailure, read_http_request
+from .memory import MemoryListener, MemoryNetwork
 from .peer import ControlPeer, DataPeer
 
 __all__ = ["ControlScript", "DataScript", "HttpHandler", "ScriptedServer", "open_scripted_server"]
@@ -41,6 +42,7 @@ __all__ = ["ControlScript", "DataScript", "HttpHandler", "ScriptedServer", "open
 ControlScript = Callable[[ControlPeer], Awaitable[None]]
 DataScript = Callable[[DataPeer], Awaitable[None]]
 HttpHandler = Callable[[HttpRequest], HttpAnswer]
+AnyListener = trio.SocketListener | MemoryListener
 
 Script = TypeVar("Script")
 EndOfPeer = TypeVar("EndOfPeer", ControlPeer, DataPeer)
@@ -64,8 +66,9 @@ async def open_scripted_server(
     http: HttpHandler = _no_http,
     generation: Generation = NEWEST,
     exit_seconds: float = 5.0,
+    network: MemoryNetwork | None = None,
 ) -> AsyncIterator[ScriptedServer]:
-    """Serve scripts on a free port of 127.0.0.1 while the block is open.
+    """Serve scripts on a free port of 127.0.0.1, or of a network in memory, while the block is open.
 
     Args:
         control: A script for each control connection. One that never ends, such as `itertools.repeat(script)`, need not be used up.
@@ -74,14 +77,16 @@ async def open_scripted_server(
         http: Answers what is not a request for a WebSocket: RPC, ranges; 503 by default.
         generation: Whose spelling to use for responses.
         exit_seconds: How long scripts may go on after the end of the block.
+        network: Where to listen in place of TCP; clients connect with its `open_stream`.
 
     Raises:
         ScriptFailure: The client did not do what a script says.
         Exception: Whatever else a script raised, or the body.
     """
-    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    listener, port = await _listen(network)
     server = ScriptedServer(
         listener,
+        port,
         control=_Scripts("control", control),
         data=_Scripts("data", data),
         api_key=api_key,
@@ -117,7 +122,8 @@ class ScriptedServer:
 
     def __init__(
         self,
-        listener: trio.SocketListener,
+        listener: AnyListener,
+        port: int,
         *,
         control: _Scripts[ControlScript],
         data: _Scripts[DataScript],
@@ -126,7 +132,7 @@ class ScriptedServer:
         generation: Generation,
     ) -> None:
         """Take what `open_scripted_server` made."""
-        self.port: int = listener.socket.getsockname()[1]
+        self.port = port
         self.url = f"ws://127.0.0.1:{self.port}{_CONTROL_PATH}"
         self._listener = listener
         self._control = control
@@ -161,7 +167,7 @@ class ScriptedServer:
     async def _serve(self) -> None:
         await trio.serve_listeners(self._serve_connection, [self._listener])
 
-    async def _serve_connection(self, stream: trio.SocketStream) -> None:
+    async def _serve_connection(self, stream: trio.abc.Stream) -> None:
         """Serve one connection; no failure of it ends the others."""
         async with stream:
             try:
@@ -169,7 +175,7 @@ class ScriptedServer:
             except Exception as error:  # noqa: BLE001  # whatever a script raises belongs to the test, which gets it
                 self._fail(error)
 
-    async def _answer(self, stream: trio.SocketStream) -> None:
+    async def _answer(self, stream: trio.abc.Stream) -> None:
         request = await read_http_request(stream)
         if request is None:
             return
@@ -183,15 +189,13 @@ class ScriptedServer:
         else:
             await self._run_control(stream, request)
 
-    async def _run_control(self, stream: trio.SocketStream, request: HttpRequest) -> None:
+    async def _run_control(self, stream: trio.abc.Stream, request: HttpRequest) -> None:
         label, script = self._control.take()
         connection = Connection(stream, request, label=label, on_message=self._said.append)
-        peer = ControlPeer(
-            connection, rpc_endpoint=f"http://127.0.0.1:{self.port}{_CONTROL_PATH}", generation=self._generation
-        )
+        peer = ControlPeer(connection, rpc_endpoint=_CONTROL_PATH, generation=self._generation)
         await self._run(connection, script, peer)
 
-    async def _run_data(self, stream: trio.SocketStream, request: HttpRequest) -> None:
+    async def _run_data(self, stream: trio.abc.Stream, request: HttpRequest) -> None:
         label, script = self._data.take()
         if _KEY_HEADER in request.headers:
             raise ScriptFailure(f"{label}: the client sent its API key to the data plane")
@@ -241,6 +245,16 @@ class ScriptedServer:
         missed = [text for text in (self._control.describe_missed(), self._data.describe_missed()) if text]
         if missed:
             self._failures.append(ScriptFailure(f"the client never came for {' and '.join(missed)}"))
+
+
+async def _listen(network: MemoryNetwork | None) -> tuple[AnyListener, int]:
+    """Return a listener and its port."""
+    if network is not None:
+        listener = network.listen()
+        return listener, listener.port
+
+    (tcp,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    return tcp, int(tcp.socket.getsockname()[1])
 
 
 class _Scripts(Generic[Script]):
