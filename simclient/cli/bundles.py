@@ -2,16 +2,100 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cyclopts import App
 
 from ..errors import InputError
 from .terminal import clean, result_console
 
+if TYPE_CHECKING:
+    from ..local.agreement import Compared, Movements
+
 __all__ = ["bundle"]
 
+_ERRORS_SHOWN = 10
+
 bundle = App(name="bundle", help="Make and look at bundles: files of blocks for the embedded simulator.")
+
+
+@bundle.command
+def build(
+    sources: tuple[Path, ...],
+    /,
+    *,
+    output: Path,
+    name: str = "",
+    without_votes: bool = False,
+    known_only: bool = False,
+) -> int:
+    """Make a bundle from blocks and accounts that Solana RPC nodes gave as JSON.
+
+    $ simclient bundle build blocks/ accounts.jsonl.gz --output range.bundle
+    $ simclient bundle build blocks/ accounts.jsonl.gz --without-votes --known-only --output range.bundle
+
+    Args:
+        sources: Files of JSON, or folders of them; which forms they may have is in the documentation, under "bundle format".
+        output: The bundle file to write.
+        name: A short name for it; by default that of the output.
+        without_votes: Leave out the validators' votes.
+        known_only: Leave out the transactions that touch an account whose state is not known.
+
+    Raises:
+        InputError: A file cannot be read, or the bundle cannot be written.
+    """
+    from ..local.nodes import build_bundle
+
+    report = build_bundle(sources, output, name=name, without_votes=without_votes, known_only=known_only)
+    lines = [
+        f"built from {report.slots:,} blocks: {report.transactions:,} transactions on {report.accounts:,} accounts",
+        f"left out: {report.votes_left_out:,} votes, {report.transactions_left_out:,} transactions that touch unknown accounts",
+    ]
+    if report.accounts_known_late:
+        lines.append(f"{report.accounts_known_late:,} accounts are as they were after the first slot or later")
+    if report.unknown_accounts:
+        some = ", ".join(report.unknown_examples)
+        lines.append(
+            f"not known, and empty at first: {report.unknown_accounts:,} accounts that transactions touch, such as {some}"
+        )
+    _print(lines)
+    return info(output)
+
+
+@bundle.command
+def check(file: Path, /) -> int:
+    """Execute a whole bundle, and say how far that agrees with what was recorded.
+
+    $ simclient bundle check day.bundle
+
+    Args:
+        file: The bundle file.
+
+    Raises:
+        BundleError: It cannot be read or executed; the message names the place.
+    """
+    from ..local.agreement import compare_with_history
+
+    found = compare_with_history(file)
+    _print(
+        [
+            (
+                f"executed {found.transactions:,} transactions in {found.slots:,} blocks,"
+                f" {found.not_executed:,} of which the runtime refused before their first instruction"
+            ),
+            _compared("outcome (succeeded or failed)", found.outcomes),
+            _compared("fee", found.fees),
+            _compared("compute units", found.compute_units),
+            _compared("log lines", found.logs),
+            _compared("lamports of all accounts", found.balances),
+            _moved("tokens moved into an account", found.moved_in),
+            _moved("tokens moved out of an account", found.moved_out),
+            *(f"error: {count:,} x {error}" for error, count in found.errors[:_ERRORS_SHOWN]),
+        ]
+    )
+    return 0
 
 
 @bundle.command(name="import")
@@ -34,11 +118,14 @@ def import_(*, whirlpool: tuple[Path, Path, Path], output: Path, slot_limit: int
         raise InputError(f"--slot-limit {slot_limit}: 1 is the least")
 
     report = import_whirlpool(*whirlpool, output, slot_limit=slot_limit)
-    result_console().print(
-        f"imported {report.swaps:,} swaps in {report.transactions:,} transactions"
-        f" ({report.swaps_in_unknown_pools:,} in pools that the state does not have);"
-        f" left out {report.transactions_left_out:,} transactions without a swap",
-        soft_wrap=True,
+    _print(
+        [
+            (
+                f"imported {report.swaps:,} swaps in {report.transactions:,} transactions"
+                f" ({report.swaps_in_unknown_pools:,} in pools that the state does not have);"
+                f" left out {report.transactions_left_out:,} transactions without a swap"
+            )
+        ]
     )
     return info(output)
 
@@ -65,14 +152,49 @@ def info(file: Path, /) -> int:
             slots += 1
             transactions += len(slot.transactions)
 
-    console = result_console()
-    for name, value in (
-        ("name", header.name),
-        ("slots", f"{header.start_slot} to {header.end_slot}, {slots:,} of them with a block"),
-        ("transactions", f"{transactions:,}"),
-        ("accounts", f"{accounts:,}"),
-        ("made by", header.created_by),
-        ("origin", header.origin),
-    ):
-        console.print(f"{name}: {clean(value)}", soft_wrap=True)
+    _print(
+        f"{name}: {value}"
+        for name, value in (
+            ("name", header.name),
+            ("slots", f"{header.start_slot} to {header.end_slot}, {slots:,} of them with a block"),
+            ("transactions", f"{transactions:,}"),
+            ("accounts", f"{accounts:,}"),
+            ("made by", header.created_by),
+            ("origin", header.origin),
+        )
+    )
     return 0
+
+
+def _compared(what: str, compared: Compared) -> str:
+    if not compared.total:
+        return f"{what}: nothing recorded"
+
+    return f"{what}: the same in {compared.equal:,} of {compared.total:,} ({_percent(compared.equal, compared.total)})"
+
+
+def _moved(what: str, moved: Movements) -> str:
+    if not moved.total:
+        return f"{what}: nothing recorded"
+
+    parts = (
+        (moved.exact, "exactly"),
+        (moved.within_a_thousandth, "within 0.1 %"),
+        (moved.within_a_hundredth, "within 1 %"),
+        (moved.within_a_tenth, "within 10 %"),
+        (moved.farther, "farther off"),
+        (moved.missing, "not moved at all"),
+    )
+    counts = ", ".join(f"{count:,} {how} ({_percent(count, moved.total)})" for count, how in parts)
+    return f"{what}: of {moved.total:,} amounts {counts}"
+
+
+def _percent(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.1f} %"
+
+
+def _print(lines: Iterable[str]) -> None:
+    """Print lines; what comes from a file may hold control characters."""
+    console = result_console()
+    for line in lines:
+        console.print(clean(line), soft_wrap=True)
