@@ -42,6 +42,7 @@ FOREIGN_LIMITS: dict[str, tuple[str, ...]] = {
     "solders": ("local/",),
     "cyclopts": ("cli/",),
     "rich": ("cli/",),
+    "polars": ("research/",),
     "pytest": ("testing/",),
 }
 """Libraries that have one home."""

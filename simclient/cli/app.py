@@ -18,6 +18,7 @@ _CANCELLED = 130
 
 COMMANDS = (
     ("run", "run:run", "Run a backtest and say what it came to."),
+    ("compare", "compare:compare", "Compare two runs transaction by transaction, from their files alone."),
     ("ranges", "ranges:ranges", "List the slots that a server can replay."),
     ("local", "local:local", "Serve the embedded simulator on this machine until Ctrl-C."),
     ("bundle", "bundles:bundle", "Make and look at bundles: files of blocks for the embedded simulator."),

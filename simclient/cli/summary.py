@@ -9,19 +9,16 @@ from rich.text import Text
 from ..research.balances import BalanceChange, WalletResult
 from ..research.values import RunResult, RunStatus
 from ..wire.summary import SessionSummary
+from .amounts import asset, format_amount, short_address, signed_amount
 from .progress import describe_counts
-from .terminal import clean
 
-__all__ = ["format_amount", "print_summary"]
+__all__ = ["print_summary"]
 
-_WRAPPED_SOL = "So11111111111111111111111111111111111111112"
 _SOL_DECIMALS = 9
 _WALLETS_ON_A_TERMINAL = 25
 """So many wallets are shown on a screen, the largest changes first; a pipe gets them all."""
 _NARROW_COLUMNS = 70
 """Below this, only the changes fit beside their names."""
-_KEPT_CHARACTERS = 4
-"""Of an address, at either end, on a terminal."""
 _STYLES = {RunStatus.COMPLETED: "green", RunStatus.CANCELLED: "yellow", RunStatus.FAILED: "red"}
 
 
@@ -34,16 +31,6 @@ def print_summary(console: Console, result: RunResult) -> None:
     if result.completed is not None and result.completed.summary is not None:
         console.print(_describe_comparison(result.completed.summary), soft_wrap=True)
     _print_wallets(console, result)
-
-
-def format_amount(amount: int, decimals: int | None) -> str:
-    """Return an amount in whole tokens, exactly; in the smallest unit where the decimals are unknown."""
-    if decimals is None:
-        return f"{amount:,} units"
-
-    whole, fraction = divmod(abs(amount), 10**decimals)
-    digits = f"{fraction:0{decimals}d}".rstrip("0") if decimals else ""
-    return f"{'-' if amount < 0 else ''}{whole:,}{'.' + digits if digits else ''}"
 
 
 def _describe_comparison(summary: SessionSummary) -> str:
@@ -77,13 +64,13 @@ def _print_wallets(console: Console, result: RunResult) -> None:
 
 def _add_rows(table: Table, wallet: WalletResult, *, is_short: bool, is_narrow: bool) -> None:
     """Add the balances of one wallet that changed."""
-    name = _address(wallet.wallet, is_short=is_short)
+    name = short_address(wallet.wallet, is_short=is_short)
     for change in wallet.changes:
         fees_lamports = wallet.fees_lamports if change.mint is None else 0
         if not change.delta and not fees_lamports:
             continue
 
-        cells: list[str | Text] = [name, _asset(change.mint, is_short=is_short), _signed(change)]
+        cells: list[str | Text] = [name, asset(change.mint, is_short=is_short), _signed(change)]
         if not is_narrow:
             cells.append(format_amount(change.opening, change.decimals))
             cells.append(format_amount(change.closing, change.decimals))
@@ -95,25 +82,8 @@ def _add_rows(table: Table, wallet: WalletResult, *, is_short: bool, is_narrow: 
 
 def _signed(change: BalanceChange) -> Text:
     """Return a change with its sign, in the colour of gain or loss."""
-    sign = "+" if change.delta > 0 else ""
     style = "green" if change.delta > 0 else "red" if change.delta < 0 else ""
-    return Text(f"{sign}{format_amount(change.delta, change.decimals)}", style=style)
-
-
-def _asset(mint: str | None, *, is_short: bool) -> str:
-    if mint is None:
-        return "SOL"
-
-    return "wrapped SOL" if mint == _WRAPPED_SOL else _address(mint, is_short=is_short)
-
-
-def _address(address: str, *, is_short: bool) -> str:
-    """Return an address as shown: whole for programs, its two ends for people."""
-    text = clean(address)
-    if not is_short or len(text) <= 2 * _KEPT_CHARACTERS:
-        return text
-
-    return f"{text[:_KEPT_CHARACTERS]}…{text[-_KEPT_CHARACTERS:]}"
+    return Text(signed_amount(change.delta, change.decimals), style=style)
 
 
 def _has_changed(wallet: WalletResult) -> bool:

@@ -19,8 +19,10 @@ from collections.abc import Iterator
 from typing import Generic, TypeVar, final
 
 import attrs
+import msgspec
 
 from ..wire.notifications import AccountDiff, AccountState, ExecutedTransaction, TokenBalance
+from .records import AccountDiffRecord, TransactionRecord
 from .token_accounts import Holding, mint_decimals, token_holding
 
 __all__ = ["BalanceChange", "ProfitAndLoss", "WalletResult"]
@@ -83,6 +85,32 @@ class ProfitAndLoss:
         if diff.account is not None:
             _observe(self._states, diff.account, _position(diff), diff.pre, diff.post)
 
+    def add_record(self, record: TransactionRecord | AccountDiffRecord) -> None:
+        """Take a line of a run's file, which has the balances that changed."""
+        if isinstance(record, AccountDiffRecord):
+            if record.account:
+                _observe(
+                    self._states, record.account, _position(record), _state(record.pre_state), _state(record.post_state)
+                )
+            return
+
+        position = _position(record)
+        for change in record.sol_changes:
+            _observe(self._lamports, change.pubkey, position, change.pre_lamports, change.post_lamports)
+        for token in record.token_changes:
+            self._decimals[token.mint] = token.decimals
+            if token.owner:
+                before = Holding(token.mint, token.owner, token.pre_amount)
+                after = Holding(token.mint, token.owner, token.post_amount)
+                _observe(self._holdings, token.pubkey, position, before, after)
+        if record.fee_payer is not None:
+            self._signers.add(record.fee_payer)
+            self._add_fee(record.fee_payer, record.fee)
+
+    def _add_fee(self, payer: str, fee_lamports: int | None) -> None:
+        if fee_lamports is not None:
+            self._fees_lamports[payer] = self._fees_lamports.get(payer, 0) + fee_lamports
+
     def add_transaction(self, transaction: ExecutedTransaction) -> None:
         """Take the balances before and after one transaction, failed ones too: they pay fees."""
         position = _position(transaction)
@@ -96,8 +124,8 @@ class ProfitAndLoss:
             _observe(self._holdings, key, position, holdings_before.get(key), holdings_after.get(key))
 
         self._signers.update(keys[: len(transaction.signatures)])
-        if keys and transaction.fee is not None:
-            self._fees_lamports[keys[0]] = self._fees_lamports.get(keys[0], 0) + transaction.fee
+        if keys:
+            self._add_fee(keys[0], transaction.fee)
 
     def wallets(self) -> tuple[WalletResult, ...]:
         """Return every wallet seen so far, by address."""
@@ -178,7 +206,7 @@ class _Sum:
         self.closing = closing
 
 
-def _position(event: AccountDiff | ExecutedTransaction) -> _Position:
+def _position(event: AccountDiff | ExecutedTransaction | AccountDiffRecord | TransactionRecord) -> _Position:
     """Return where in the replay an event stands."""
     return event.slot, _OUTSIDE_TRANSACTIONS if event.tx_index is None else event.tx_index
 
@@ -208,6 +236,17 @@ def _changes(sol: _Sum | None, tokens: dict[str, _Sum], decimals: dict[str, int]
 def _is_wallet(state: AccountState | None) -> bool:
     """Tell whether an account is a plain wallet: owned by the system program, without data."""
     return state is not None and state.owner == _SYSTEM_PROGRAM and not state.data_base64
+
+
+def _state(raw: msgspec.Raw) -> AccountState | None:
+    """Return the state in a line of a file; one that is no account tells nothing."""
+    try:
+        return _STATE.decode(raw) if raw else None
+    except msgspec.DecodeError:
+        return None
+
+
+_STATE: msgspec.json.Decoder[AccountState | None] = msgspec.json.Decoder(AccountState | None)
 
 
 def _lamports(state: AccountState | None) -> int:

@@ -50,6 +50,7 @@ def transaction_line(transaction: ExecutedTransaction, *, session_id: str) -> by
             fee=transaction.fee,
             compute_units=transaction.compute_units,
             err=_raw(transaction.error),
+            fee_payer=next(iter(transaction.account_keys), None),
             session_id=session_id,
         ),
     )
@@ -136,6 +137,7 @@ class _Transaction(msgspec.Struct, frozen=True, kw_only=True):
     fee: int | None
     compute_units: int | None
     err: msgspec.Raw | None
+    fee_payer: str | None
     session_id: str
 
 

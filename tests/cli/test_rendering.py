@@ -7,8 +7,9 @@ import io
 import pytest
 from rich.console import Console
 
+from simclient.cli.amounts import format_amount
 from simclient.cli.progress import PlainProgress
-from simclient.cli.summary import format_amount, print_summary
+from simclient.cli.summary import print_summary
 from simclient.cli.terminal import clean
 from simclient.research.balances import BalanceChange, WalletResult
 from simclient.research.values import RunCounts, RunResult, RunStatus

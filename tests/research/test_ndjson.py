@@ -61,6 +61,7 @@ def test_a_transaction_line_has_the_fields_of_todays_tool_and_ours() -> None:
         "fee": 5_000,
         "compute_units": 1_234,
         "err": {"InstructionError": [0, {"Custom": 1}]},
+        "fee_payer": keys[0],
         "session_id": SESSION,
     }
 

@@ -1,0 +1,127 @@
+"""Comparing pairs of lines in several processes: a process of Python uses one core, and reading lines is what takes the time.
+
+The processes are started as programs of their own, which neither forks the threads of Polars nor imports the caller's `__main__`.
+`python -m simclient.research.comparison.workers` reads a `Work` from its standard input and writes a `Collector` to its standard output.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+from array import array
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import attrs
+import msgspec
+
+from ...errors import SimClientError
+from ..records import RunFileError
+from .collect import Collector
+from .pairs import Line, decode_line, differences_of
+from .reading import LineReader
+from .values import Filters
+
+__all__ = ["Work", "compare_pairs"]
+
+_WORTH_A_PROCESS = 20_000
+"""Pairs: below this, starting one takes longer than it saves."""
+
+
+@attrs.frozen(kw_only=True)
+class Work:
+    """Pairs of lines to compare: offsets and lengths in two files."""
+
+    baseline: Path
+    experiment: Path
+    filters: Filters
+    limit: int | None
+    places: tuple[array[int], array[int], array[int], array[int]]
+    """Offset and length in the baseline, offset and length in the experiment."""
+
+    def part(self, begin: int, end: int) -> Work:
+        """Return the work on a run of the pairs."""
+        a, b, c, d = self.places
+        return attrs.evolve(self, places=(a[begin:end], b[begin:end], c[begin:end], d[begin:end]))
+
+
+def compare_pairs(work: Work) -> Collector:
+    """Compare all pairs, in as many processes as are worth it.
+
+    Raises:
+        RunFileError: A line is damaged.
+        SimClientError: A process ended without an answer.
+    """
+    count = len(work.places[0])
+    processes = min(os.cpu_count() or 1, count // _WORTH_A_PROCESS)
+    if processes <= 1:
+        return _compare(work)
+
+    step = -(-count // processes)
+    parts = [work.part(begin, begin + step) for begin in range(0, count, step)]
+    with ThreadPoolExecutor(len(parts)) as threads:
+        return _merged(list(threads.map(_in_process, parts)), work.limit)
+
+
+def _merged(answers: Sequence[Collector | SimClientError], limit: int | None) -> Collector:
+    collector = Collector(limit)
+    for answer in answers:
+        if isinstance(answer, SimClientError):
+            raise answer
+        collector.merge(answer)
+    return collector
+
+
+def _in_process(work: Work) -> Collector | SimClientError:
+    """Have a process do the work; both sides are this program, so what comes back can be trusted."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    done = subprocess.run(  # noqa: S603 - our own module
+        [sys.executable, "-m", __name__],
+        input=pickle.dumps(work),
+        stdout=subprocess.PIPE,
+        env=environment,
+        check=False,
+    )
+    if done.returncode:
+        return SimClientError(f"a process that compared lines ended with exit code {done.returncode}")
+
+    answer: Collector | SimClientError = pickle.loads(done.stdout)  # noqa: S301
+    return answer
+
+
+def _compare(work: Work) -> Collector:
+    """Compare pairs in this process."""
+    collector = Collector(work.limit)
+    with LineReader(work.baseline) as baseline, LineReader(work.experiment) as experiment:
+        for offset, length, other_offset, other_length in zip(*work.places, strict=True):
+            a, b = _line(baseline, offset, length), _line(experiment, other_offset, other_length)
+            is_identical = True
+            for difference in differences_of(a, b, work.filters):
+                is_identical = False
+                collector.add(difference)
+            collector.identical += is_identical
+    return collector
+
+
+def _line(reader: LineReader, offset: int, length: int) -> Line:
+    line = reader.read(offset, length)
+    try:
+        return decode_line(line)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise RunFileError(f"{reader.path} is damaged: byte {offset}: {error}") from error
+
+
+def _main() -> None:
+    work: Work = pickle.loads(sys.stdin.buffer.read())  # noqa: S301 - from our own process
+    try:
+        answer: Collector | SimClientError = _compare(work)
+    except SimClientError as error:
+        answer = error
+    sys.stdout.buffer.write(pickle.dumps(answer))
+
+
+if __name__ == "__main__":
+    _main()

@@ -1,0 +1,67 @@
+"""Parquet files of tables and of whole runs, written by Polars as a stream: a file larger than memory can be written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError
+from .tables import Table, import_extra, polars_schema
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["check_parquet", "write_table"]
+
+_BATCH_ROWS = 20_000
+"""Rows that are in memory at a time."""
+
+
+def check_parquet() -> None:
+    """Check that Parquet can be written here.
+
+    Raises:
+        InputError: Polars is not installed (the extra `parquet`).
+    """
+    import_extra("polars", "parquet", "a Parquet file")
+
+
+def write_table(table: Table, path: Path, *, metadata: dict[str, str] | None = None) -> None:
+    """Write a table as one Parquet file; what is there is replaced when the new file is whole.
+
+    Args:
+        table: Its rows are read once.
+        path: The file.
+        metadata: Key-value pairs of the file.
+
+    Raises:
+        InputError: The file cannot be written, or Polars is not installed.
+    """
+    library = import_extra("polars", "parquet", "a Parquet file")
+    from polars.io.plugins import register_io_source
+
+    schema = polars_schema(table)
+
+    def batches(
+        with_columns: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, batch_size: int | None
+    ) -> Iterator[pl.DataFrame]:
+        rows = table.rows()
+        while batch := list(islice(rows, _BATCH_ROWS)):
+            yield library.DataFrame(batch, schema=schema, orient="row")
+
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    try:
+        _sink(register_io_source(batches, schema=schema), unfinished, metadata)
+        unfinished.replace(path)
+    except (OSError, library.exceptions.PolarsError) as error:
+        raise InputError(f"cannot write {path}: {error}") from error
+    finally:
+        if unfinished.exists():
+            os.unlink(unfinished)
+
+
+def _sink(frame: Any, path: Path, metadata: dict[str, str] | None) -> None:
+    frame.sink_parquet(path, metadata=metadata, engine="streaming")
