@@ -19,6 +19,11 @@ _CANCELLED = 130
 COMMANDS = (
     ("run", "run:run", "Run a backtest and say what it came to."),
     ("compare", "compare:compare", "Compare two runs transaction by transaction, from their files alone."),
+    (
+        "summarize",
+        "summarize:summarize",
+        "Say what a run came to, and what every wallet gained or lost, from its file.",
+    ),
     ("ranges", "ranges:ranges", "List the slots that a server can replay."),
     ("local", "local:local", "Serve the embedded simulator on this machine until Ctrl-C."),
     ("bundle", "bundles:bundle", "Make and look at bundles: files of blocks for the embedded simulator."),

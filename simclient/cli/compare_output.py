@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-
-import msgspec
 from rich.console import Console
 from rich.text import Text
 
 from ..research.comparison import Comparison, Difference, Kind
 from ..research.comparison.values import BalanceDifference, RunSide
 from .amounts import WRAPPED_SOL, asset, short_address, signed_amount
-from .terminal import clean, result_console
+from .terminal import clean, print_json_text, result_console
 
 __all__ = ["json_of", "print_json", "print_text"]
 
@@ -43,8 +40,7 @@ def print_json(comparison: Comparison, section: Kind | None) -> None:
     """Print everything, or the list of one kind."""
     whole = json_of(comparison)
     chosen = whole if section is None else whole[_JSON_KEYS[section]]
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(chosen).decode(), indent=2) + "\n")
-    sys.stdout.flush()
+    print_json_text(chosen)
 
 
 def json_of(comparison: Comparison) -> dict[str, object]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -12,7 +14,7 @@ from ..wire.summary import SessionSummary
 from .amounts import asset, format_amount, short_address, signed_amount
 from .progress import describe_counts
 
-__all__ = ["print_summary"]
+__all__ = ["print_summary", "print_wallets"]
 
 _SOL_DECIMALS = 9
 _WALLETS_ON_A_TERMINAL = 25
@@ -30,7 +32,7 @@ def print_summary(console: Console, result: RunResult) -> None:
     console.print(f"received: {describe_counts(counts)}", soft_wrap=True)
     if result.completed is not None and result.completed.summary is not None:
         console.print(_describe_comparison(result.completed.summary), soft_wrap=True)
-    _print_wallets(console, result)
+    print_wallets(console, result.wallets, "Profit and loss of the wallets, from the stream")
 
 
 def _describe_comparison(summary: SessionSummary) -> str:
@@ -42,14 +44,14 @@ def _describe_comparison(summary: SessionSummary) -> str:
     )
 
 
-def _print_wallets(console: Console, result: RunResult) -> None:
+def print_wallets(console: Console, wallets: Sequence[WalletResult], title: str) -> None:
     """Print the wallets whose balances changed, the largest changes first."""
-    changed = sorted(filter(_has_changed, result.wallets), key=lambda wallet: (-_size(wallet), wallet.wallet))
+    changed = sorted(filter(_has_changed, wallets), key=lambda wallet: (-_size(wallet), wallet.wallet))
     if not changed:
         return
 
     shown = changed[:_WALLETS_ON_A_TERMINAL] if console.is_terminal else changed
-    table = Table(title="Profit and loss of the wallets, from the stream", title_justify="left")
+    table = Table(title=title, title_justify="left")
     table.add_column("wallet", no_wrap=True)
     table.add_column("asset", no_wrap=True)
     is_narrow = console.width < _NARROW_COLUMNS
@@ -59,7 +61,7 @@ def _print_wallets(console: Console, result: RunResult) -> None:
         _add_rows(table, wallet, is_short=console.is_terminal, is_narrow=is_narrow)
     console.print(table)
     if len(shown) < len(changed):
-        console.print(f"and {len(changed) - len(shown):,} wallets more; all of them in a pipe: simclient run … | cat")
+        console.print(f"and {len(changed) - len(shown):,} wallets more; all of them in a pipe: simclient … | cat")
 
 
 def _add_rows(table: Table, wallet: WalletResult, *, is_short: bool, is_narrow: bool) -> None:

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["clean", "drop_standard_output", "error_console", "print_error", "result_console"]
+__all__ = ["clean", "drop_standard_output", "error_console", "print_error", "print_json_text", "result_console"]
 
 _PIPE_COLUMNS = 200
 """Without a terminal, lines are for programs: wide enough for whole addresses."""
@@ -35,6 +35,14 @@ def result_console() -> Console:
 def error_console() -> Console:
     """Return the console for progress, notices and errors."""
     return _console(sys.stderr)
+
+
+def print_json_text(value: object) -> None:
+    """Print a value as JSON on the standard output, for programs."""
+    import msgspec
+
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value).decode(), indent=2) + "\n")
+    sys.stdout.flush()
 
 
 def print_error(message: str) -> None:

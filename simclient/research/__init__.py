@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from .comparison import Filters as Filters
     from .comparison import Kind as Kind
     from .comparison import compare_runs as compare_runs
+    from .overview import PnlResult as PnlResult
+    from .overview import RunOverview as RunOverview
+    from .overview import pnl as pnl
+    from .overview import summarize as summarize
     from .run import run_backtest as run_backtest
     from .run_file import RunFile as RunFile
     from .run_file import read_run as read_run
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "balances": ("BalanceChange", "WalletResult"),
     "comparison": ("Comparison", "Difference", "Filters", "Kind", "compare_runs"),
+    "overview": ("PnlResult", "RunOverview", "pnl", "summarize"),
     "run": ("run_backtest",),
     "run_file": ("RunFile", "read_run"),
     "tables": ("Table",),
@@ -49,17 +54,21 @@ __all__ = [
     "Difference",
     "Filters",
     "Kind",
+    "PnlResult",
     "RunConfig",
     "RunCounts",
     "RunFile",
     "RunObserver",
+    "RunOverview",
     "RunResult",
     "RunStatus",
     "Table",
     "WalletResult",
     "compare_runs",
+    "pnl",
     "read_run",
     "run_backtest",
+    "summarize",
 ]
 
 

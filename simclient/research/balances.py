@@ -15,7 +15,7 @@ Wallets are the owners of token accounts, the signers of transactions, and the a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Generic, TypeVar, final
 
 import attrs
@@ -127,10 +127,14 @@ class ProfitAndLoss:
         if keys:
             self._add_fee(keys[0], transaction.fee)
 
-    def wallets(self) -> tuple[WalletResult, ...]:
-        """Return every wallet seen so far, by address."""
+    def wallets(self, also: Collection[str] = ()) -> tuple[WalletResult, ...]:
+        """Return every wallet seen so far, by address.
+
+        Args:
+            also: Addresses that are wallets even if the stream does not show it: they only ever received SOL, for instance.
+        """
         tokens = self._token_sums()
-        sol = dict(self._wallet_lamports(tokens.keys() | self._signers))
+        sol = dict(self._wallet_lamports(tokens.keys() | self._signers | set(also)))
         decimals = self._known_decimals()
         return tuple(
             WalletResult(

@@ -2,8 +2,9 @@
 
 - Types: `metadata` (one, first), `session_started`, `tx`, `diff`, `summary` (one, last). That tool fails on any other type, so `logs`
   lines are written only when they are asked for. It ignores keys that it does not know: ours only add some.
-- Keys of that tool that are optional there are left out when they are unknown. Keys that it must have are always written, as an
-  empty text where the server gave nothing (`tx_hash` and `account` of a diff outside of transactions); our own `signature` is null then.
+- Keys of that tool that are optional there are left out when they are unknown. Keys that it must have are always written, as 64 or 32 zero
+  bytes where the server gave nothing (`tx_hash` of a diff outside of transactions), since it reads no other text; our own `signature` is
+  null then.
 - Amounts are JSON integers, up to 2^64 - 1. `error` is the text that Solana's tools show, `err` the server's own JSON.
 - `pre_state` and `post_state` of a diff are the server's bytes, as they came.
 
@@ -25,6 +26,9 @@ __all__ = ["diff_line", "line", "logs_line", "transaction_line"]
 
 JsonValue = str | int | float | bool | None | Sequence["JsonValue"] | Mapping[str, "JsonValue"]
 
+_NO_SIGNATURE = "1" * 64
+_NO_ADDRESS = "1" * 32
+"""Zero bytes in base58."""
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -63,8 +67,8 @@ def diff_line(diff: AccountDiff, *, session_id: str) -> bytes:
         "diff",
         _Diff(
             slot=diff.slot,
-            tx_hash=diff.signature or "",
-            account=diff.account or "",
+            tx_hash=diff.signature or _NO_SIGNATURE,
+            account=diff.account or _NO_ADDRESS,
             tx_index=_given(diff.tx_index),
             block_time=_given(diff.block_time),
             pre_lamports=_lamports(diff.pre),

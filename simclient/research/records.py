@@ -116,7 +116,9 @@ class AccountDiffRecord(msgspec.Struct, frozen=True, kw_only=True):
     slot: int
     account: str
     tx_hash: str = ""
-    """The transaction's signature; empty for a write outside of transactions."""
+    """The transaction's signature; zero bytes for a write outside of transactions."""
+    signature: str | None = None
+    """The same, None for a write outside of transactions; only in our files."""
     tx_index: int | None = None
     block_time: int | None = None
     pre_lamports: int | None = None

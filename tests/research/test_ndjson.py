@@ -101,7 +101,7 @@ def test_a_diff_without_signature_and_account_is_a_line_too() -> None:
     """Nothing received is lost: today's tool needs texts, our signature is null."""
     data = data_of(diff_line(diff(9), session_id=SESSION), "diff")
 
-    assert data == {"slot": 9, "tx_hash": "", "account": "", "signature": None, "session_id": SESSION}
+    assert data == {"slot": 9, "tx_hash": "1" * 64, "account": "1" * 32, "signature": None, "session_id": SESSION}
 
 
 def test_a_logs_line_says_which_transaction_and_how_it_ended() -> None:
