@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .errors import HttpError as HttpError
     from .errors import InputError as InputError
     from .errors import LocalProtocolError as LocalProtocolError
+    from .errors import ProgramError as ProgramError
     from .errors import ProtocolError as ProtocolError
     from .errors import RemoteError as RemoteError
     from .errors import RemoteProtocolError as RemoteProtocolError
@@ -56,6 +57,8 @@ if TYPE_CHECKING:
     from .wire.notifications import TokenBalance as TokenBalance
     from .wire.notifications import TransactionLogs as TransactionLogs
     from .wire.notifications import UnknownNotification as UnknownNotification
+    from .wire.program_address import associated_token_address as associated_token_address
+    from .wire.program_address import find_program_address as find_program_address
     from .wire.reports import ActionReport as ActionReport
     from .wire.reports import DiagnosticReport as DiagnosticReport
     from .wire.reports import ReplacementReport as ReplacementReport
@@ -83,6 +86,7 @@ _HOMES = {
         "HttpError",
         "InputError",
         "LocalProtocolError",
+        "ProgramError",
         "ProtocolError",
         "RemoteError",
         "RemoteProtocolError",
@@ -119,6 +123,7 @@ _HOMES = {
         "TransactionLogs",
         "UnknownNotification",
     ),
+    "wire.program_address": ("associated_token_address", "find_program_address"),
     "wire.responses": (
         "Completed",
         "DiscoveryBatch",
@@ -171,6 +176,7 @@ __all__ = [
     "Logs",
     "NotificationStream",
     "Paused",
+    "ProgramError",
     "ProgramExecuted",
     "ProtocolError",
     "RawSession",
@@ -194,7 +200,9 @@ __all__ = [
     "Transactions",
     "UnknownNotification",
     "UnknownResponse",
+    "associated_token_address",
     "create_request",
+    "find_program_address",
     "open_backtest_session",
     "open_client",
     "open_local_simulator",

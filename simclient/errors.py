@@ -5,7 +5,8 @@ No message, repr or argument holds an API key.
 
     SimClientError
     ├── InputError              a value you passed cannot be used (also a ValueError); nothing was sent
-    │   └── BundleError         a bundle file cannot be read or written; the place in it is named
+    │   ├── BundleError         a bundle file cannot be read or written; the place in it is named
+    │   └── ProgramError        a program cannot be put into a session: no ELF, or a program that cannot be replaced
     ├── ConnectError            never got a connection: address, TLS, handshake, key, capacity
     ├── ConnectionLost          had it, and it broke; out of a session: the reconnect budget is spent
     ├── ProtocolError
@@ -27,6 +28,7 @@ __all__ = [
     "HttpError",
     "InputError",
     "LocalProtocolError",
+    "ProgramError",
     "ProtocolError",
     "RemoteError",
     "RemoteProtocolError",
@@ -47,6 +49,10 @@ class InputError(SimClientError, ValueError):
 
 class BundleError(InputError):
     """A block bundle cannot be read or written; the message names the file and the place in it."""
+
+
+class ProgramError(InputError):
+    """A program cannot be put into a session: the file is none, or what stands at the address cannot be replaced; nothing was changed."""
 
 
 class ConnectError(SimClientError):

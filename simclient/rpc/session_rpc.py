@@ -21,6 +21,8 @@ from ..wire.addresses import address_of, decode_base58
 from ..wire.notifications import ExecutedTransaction, transaction_from_result
 from ..wire.rpc_values import Account, Blockhash, DataSlice, ProgramAccount, SimulationResult, TokenAmount
 from .calls import call, decode_answer, unreadable
+from .injection import program_accounts
+from .tokens import set_balance, set_token_balance
 
 __all__ = ["MemcmpFilter", "SessionRpc"]
 
@@ -248,6 +250,52 @@ class SessionRpc:
             for address, account in accounts.items()
         }
         await self._call("modifyAccounts", [encoded], msgspec.json.Decoder(Raw))
+
+    async def program_accounts(self, program: object, elf: bytes, *, create: bool = False) -> dict[str, AccountData]:
+        """Build the accounts that put another program into the session, for `advance(modify_accounts=…)`; nothing is changed.
+
+        Args:
+            program: The program's address.
+            elf: The new program: the bytes of the `.so` file.
+            create: Whether a program that is not deployed yet is to be; else it is an error, since the address may be mistyped.
+
+        Returns:
+            By address: of the upgradeable loader the ProgramData account, which keeps the upgrade authority; of an older loader the program
+            itself; and both accounts of a new one.
+
+        Raises:
+            ProgramError: `elf` is not a program, or what stands at `program` cannot be replaced; the message says the way out.
+            HttpError, ConnectError, ConnectionLost: The RPC was not ready for 65 s.
+        """
+        return await program_accounts(self, program, elf, create=create)
+
+    async def replace_program(self, program: object, elf: bytes, *, create: bool = False) -> None:
+        """Put another program into the session, from the next slot on; it is what `program_accounts` builds.
+
+        Raises:
+            ProgramError, HttpError, ConnectError, ConnectionLost: As for `program_accounts`.
+            RpcError: The server refused the accounts.
+        """
+        await self.modify_accounts(await self.program_accounts(program, elf, create=create))
+
+    async def set_balance(self, address: object, lamports: int) -> None:
+        """Set an account's lamports and leave the rest of it alone; a wallet that does not exist is made."""
+        await set_balance(self, address, lamports)
+
+    async def set_token_balance(self, wallet: object, mint: object, amount: int) -> str:
+        """Set what a wallet holds of a token in its associated account, which is made where there is none; return that account's address.
+
+        The supply of the token stays as it is.
+
+        Args:
+            wallet: The owner's address.
+            mint: The token's address.
+            amount: In the token's smallest unit.
+
+        Raises:
+            InputError: An address is not one, `mint` is not a mint, or the amount is not a u64.
+        """
+        return await set_token_balance(self, wallet, mint, amount)
 
     async def _call(self, method: str, params: Sequence[object], decoder: msgspec.json.Decoder[_T]) -> _T:
         return await call(self._http, self._url, method, params, decoder)

@@ -21,7 +21,7 @@ from ..wire.subscriptions import Subscription, describe_subscription
 from .data_plane import DataPlane
 from .inbox import Batches, Event, Inbox
 from .options import SessionOptions
-from .request import continue_request, continue_to_request, positions_from
+from .request import Address, continue_request, continue_to_request, positions_from
 from .run_state import RunState
 from .statistics import SessionStatistics
 from .stream import NotificationStream
@@ -155,7 +155,7 @@ class BacktestSession:
         slots: int = 1,
         *,
         transactions: Sequence[object] = (),
-        modify_accounts: Mapping[object, AccountData] | None = None,
+        modify_accounts: Mapping[Address, AccountData] | None = None,
     ) -> None:
         """Ask the server to execute the next `slots` slots; return once the request is queued.
 

@@ -8,12 +8,11 @@ from typing import TypeVar
 import trio
 
 from ..errors import ConnectError, ConnectionLost, HttpError, RemoteError
+from ..transport.http import is_temporary
 from ..wire.http_bodies import BundleBuild, DepthStatus
 
 __all__ = ["poll"]
 
-_BUSY_STATUSES = frozenset({408, 425, 429, *range(500, 600)})
-"""Answers to a question for progress that speak of now, not of the question."""
 _FRUITLESS_POLLS = 5
 """Questions in a row without an answer after which a wait gives up."""
 
@@ -31,7 +30,7 @@ async def poll(
             build = await ask()
         except (ConnectError, ConnectionLost, HttpError) as error:
             fruitless += 1
-            if fruitless >= _FRUITLESS_POLLS or (isinstance(error, HttpError) and error.status not in _BUSY_STATUSES):
+            if fruitless >= _FRUITLESS_POLLS or not is_temporary(error):
                 raise
             if isinstance(error, HttpError):
                 wait_seconds = max(poll_seconds, error.retry_after_seconds or 0.0)

@@ -41,7 +41,7 @@ from ..wire.requests import (
 )
 from ..wire.responses import Completed, ControlResponse, SequencedResponse
 from ..wire.urls import rpc_urls
-from .request import continue_request, continue_to_request
+from .request import Address, continue_request, continue_to_request
 
 __all__ = ["RawSession"]
 
@@ -227,7 +227,7 @@ class RawSession:
         slots: int = 1,
         *,
         transactions: Sequence[object] = (),
-        modify_accounts: Mapping[object, AccountData] | None = None,
+        modify_accounts: Mapping[Address, AccountData] | None = None,
         on_event: OnEvent | None = None,
     ) -> AdvanceProgress:
         """Execute the next `slots` slots, and wait until each was announced and the session is ready again, or has completed.
@@ -260,7 +260,7 @@ class RawSession:
         slots: int = 1,
         *,
         transactions: Sequence[object] = (),
-        modify_accounts: Mapping[object, AccountData] | None = None,
+        modify_accounts: Mapping[Address, AccountData] | None = None,
         on_event: OnEvent | None = None,
     ) -> AdvanceProgress:
         """Do as `advance`, but wait only until the session is ready again, or has completed, however many slots were announced."""

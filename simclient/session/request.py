@@ -5,7 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from secrets import token_hex
-from typing import SupportsBytes
+from typing import SupportsBytes, TypeVar
 
 import attrs
 
@@ -26,6 +26,7 @@ from .credentials import Secret, find_key
 
 __all__ = [
     "DISCONNECT_TIMEOUT_SECONDS",
+    "Address",
     "SessionRequest",
     "attach_request",
     "continue_request",
@@ -34,6 +35,9 @@ __all__ = [
     "positions_from",
     "slot_range",
 ]
+
+Address = TypeVar("Address")
+"""Anything whose `str()` is an address; a mapping of such is not one of objects to a type checker."""
 
 _U64_MAX = 2**64 - 1
 DISCONNECT_TIMEOUT_SECONDS = 360
@@ -204,7 +208,7 @@ def slot_range(start_slot: int, *, end_slot: int | None = None, slot_count: int 
 
 
 def continue_request(
-    slots: int, transactions: Sequence[object], modify_accounts: Mapping[object, AccountData]
+    slots: int, transactions: Sequence[object], modify_accounts: Mapping[Address, AccountData]
 ) -> Continue:
     """Build a `continue`.
 

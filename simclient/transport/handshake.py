@@ -13,13 +13,13 @@ import h11
 from ..errors import ConnectError, HttpError
 from .endpoint import Endpoint
 
-__all__ = ["MAX_ANSWER_BYTES", "explain_refusal", "http_error"]
+__all__ = ["MAX_ANSWER_BYTES", "RETRYABLE_STATUSES", "explain_refusal", "http_error"]
 
 MAX_BODY_BYTES = 64 * 2**10
 """Kept of the body of a refusal: more than any error page, and a bound on an endless one."""
 MAX_ANSWER_BYTES = MAX_BODY_BYTES + 16 * 2**10
 """The body and h11's own bound on the head."""
-_RETRYABLE_STATUSES = frozenset({408, 425, 429, *range(500, 600)})
+RETRYABLE_STATUSES = frozenset({408, 425, 429, *range(500, 600)})
 _KEY_STATUSES = frozenset({401, 403})
 
 
@@ -43,7 +43,7 @@ def explain_refusal(endpoint: Endpoint, answer: bytes, *, is_over: bool = True) 
         return ConnectError(f"{doing}: the answer is not that of a WebSocket server; check the address and the port")
 
     error = ConnectError(
-        f"{doing}: HTTP {refusal.status}; {_advice(refusal)}", retryable=refusal.status in _RETRYABLE_STATUSES
+        f"{doing}: HTTP {refusal.status}; {_advice(refusal)}", retryable=refusal.status in RETRYABLE_STATUSES
     )
     error.__cause__ = refusal
     return error
@@ -103,7 +103,7 @@ def _seconds(retry_after: str | None) -> float | None:
 def _advice(refusal: HttpError) -> str:
     if refusal.status in _KEY_STATUSES:
         return "check the API key"
-    if refusal.status in _RETRYABLE_STATUSES:
+    if refusal.status in RETRYABLE_STATUSES:
         return "the server cannot now, try again later"
     if 300 <= refusal.status < 400:
         return "redirects are not followed, use the address it has moved to"

@@ -15,13 +15,13 @@ from typing import final
 import httpx2
 import trio
 
-from ..errors import ConnectError, ConnectionLost, InputError, RemoteProtocolError
+from ..errors import ConnectError, ConnectionLost, HttpError, InputError, RemoteProtocolError, SimClientError
 from .endpoint import HTTP_SCHEMES, encode_headers, read_endpoint
-from .handshake import MAX_BODY_BYTES, http_error
+from .handshake import MAX_BODY_BYTES, RETRYABLE_STATUSES, http_error
 from .limits import DEFAULT_LIMITS, TransportLimits
 from .streams import StreamOpener
 
-__all__ = ["HttpClient", "open_http"]
+__all__ = ["HttpClient", "is_temporary", "open_http"]
 
 
 @asynccontextmanager
@@ -114,6 +114,17 @@ class HttpClient:
             raise RemoteProtocolError(f"{doing}: the answer is longer than {self._max_bytes} bytes")
 
         return answer
+
+
+def is_temporary(error: SimClientError) -> bool:
+    """Tell whether an error speaks of now, so that asking again may help: no connection, one that broke, or a host that is busy."""
+    match error:
+        case ConnectError():
+            return error.retryable
+        case HttpError():
+            return error.status in RETRYABLE_STATUSES
+        case _:
+            return isinstance(error, ConnectionLost)
 
 
 async def _read_refusal(response: httpx2.Response) -> bytes:

@@ -8,11 +8,11 @@ from typing import Annotated, Literal
 import attrs
 
 from .addresses import address_of, decode_base58
+from .program_address import UPGRADEABLE_LOADER
 from .schema import REQUIRED, U64, AddressText, WireValue
 
 __all__ = ["AccountData", "EncodedBinary", "program_data_account"]
 
-_UPGRADEABLE_LOADER = "BPFLoaderUpgradeab1e11111111111111111111111"
 _PROGRAM_DATA_TAG = 3
 """The variant `ProgramData` of the loader's account state."""
 
@@ -78,4 +78,4 @@ def program_data_account(elf: bytes, *, deploy_slot: int, lamports: int, authori
     """
     header = _PROGRAM_DATA_TAG.to_bytes(4, "little") + deploy_slot.to_bytes(8, "little")
     owner = bytes(33) if authority is None else b"\x01" + decode_base58(address_of(authority))
-    return AccountData.build(lamports=lamports, owner=_UPGRADEABLE_LOADER, data=header + owner + elf)
+    return AccountData.build(lamports=lamports, owner=UPGRADEABLE_LOADER, data=header + owner + elf)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-
 import pytest
 from solders.hash import Hash
 from solders.keypair import Keypair
@@ -13,16 +10,16 @@ from solders.pubkey import Pubkey
 from solders.system_program import TransferParams, transfer
 from solders.transaction import Transaction, VersionedTransaction
 
-from simclient import AccountData, BacktestSession, ReadyForContinue, open_backtest_session
+from simclient import AccountData
 from simclient.errors import RpcError
-from simclient.local import open_local_simulator
 from simclient.local.bundle import BundleAccount, open_bundle, shipped_bundle
 from simclient.rpc import SessionRpc
 from simclient.rpc.session_rpc import MemcmpFilter
 from simclient.wire.addresses import encode_base58
 from simclient.wire.rpc_values import DataSlice, TokenAmount
 
-START_SLOT = 350_000_000
+from .sessions import START_SLOT, ready_session, until_ready
+
 SYSTEM = "1" * 32
 TOKEN = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"
 TOKEN_ACCOUNT_BYTES = 165
@@ -36,21 +33,6 @@ def market_accounts() -> tuple[BundleAccount, ...]:
 
 ACCOUNTS = market_accounts()
 """As they are before the first slot."""
-
-
-async def until_ready(session: BacktestSession) -> None:
-    async for event in session:
-        if isinstance(event, ReadyForContinue):
-            return
-
-
-@asynccontextmanager
-async def opened() -> AsyncGenerator[BacktestSession]:
-    """Open a session that has executed nothing yet."""
-    async with open_local_simulator() as simulator:
-        async with open_backtest_session(simulator.url, start_slot=START_SLOT, slot_count=5) as session:
-            await until_ready(session)
-            yield session
 
 
 async def fund(rpc: SessionRpc, lamports: int) -> Keypair:
@@ -71,7 +53,7 @@ async def payment(rpc: SessionRpc, wallet: Keypair, lamports: int, *, to: str = 
 
 async def test_accounts_are_read_as_the_bundle_has_them() -> None:
     """Lamports, owner, data and executable arrive exactly; an account that does not exist is None."""
-    async with opened() as session:
+    async with ready_session() as session:
         for account in ACCOUNTS[:5]:
             found = await session.rpc.get_account(encode_base58(account.address))
             assert found is not None
@@ -92,7 +74,7 @@ async def test_many_accounts_come_in_the_order_asked_for() -> None:
     known = [encode_base58(account.address) for account in ACCOUNTS]
     addresses = [*known, ABSENT, *reversed(known), ABSENT, *known]
 
-    async with opened() as session:
+    async with ready_session() as session:
         found = await session.rpc.get_multiple_accounts(addresses)
 
     lamports = {encode_base58(account.address): account.lamports for account in ACCOUNTS}
@@ -108,7 +90,7 @@ async def test_the_accounts_of_a_program_are_filtered_and_sliced() -> None:
     holdings = [account for account in of_tokens if len(account.data) == TOKEN_ACCOUNT_BYTES]
     mint = holdings[0].data[:32]
 
-    async with opened() as session:
+    async with ready_session() as session:
         everything = await session.rpc.get_program_accounts(TOKEN)
         selected = await session.rpc.get_program_accounts(
             TOKEN,
@@ -129,7 +111,7 @@ async def test_a_token_account_has_an_exact_amount() -> None:
     holding = next(account for account in ACCOUNTS if len(account.data) == TOKEN_ACCOUNT_BYTES)
     amount = int.from_bytes(holding.data[64:72], "little")
 
-    async with opened() as session:
+    async with ready_session() as session:
         found = await session.rpc.get_token_account_balance(encode_base58(holding.address))
         with pytest.raises(RpcError, match="getTokenAccountBalance failed") as caught:
             await session.rpc.get_token_account_balance(SYSTEM)
@@ -146,7 +128,7 @@ async def test_the_state_is_that_after_the_last_executed_slot() -> None:
     recorded = first.transactions[0].recorded
     assert recorded is not None
 
-    async with opened() as session:
+    async with ready_session() as session:
         assert await session.rpc.get_transaction(signature) is None
         await session.advance(1)
         await until_ready(session)
@@ -162,7 +144,7 @@ async def test_the_state_is_that_after_the_last_executed_slot() -> None:
 
 async def test_rent_grows_with_the_data() -> None:
     """The rent exemption is Solana's: 6960 lamports for each byte, 128 of them for the account itself."""
-    async with opened() as session:
+    async with ready_session() as session:
         assert await session.rpc.get_minimum_balance_for_rent_exemption(0) == 128 * 6960
         assert await session.rpc.get_minimum_balance_for_rent_exemption(TOKEN_ACCOUNT_BYTES) == (128 + 165) * 6960
 
@@ -171,7 +153,7 @@ async def test_modified_accounts_are_there_at_once() -> None:
     """Whole accounts are set, and 0 lamports delete one."""
     address = Keypair().pubkey()
 
-    async with opened() as session:
+    async with ready_session() as session:
         await session.rpc.modify_accounts({address: AccountData.build(lamports=10**9, owner=TOKEN, data=b"data")})
         made = await session.rpc.get_account(address)
         await session.rpc.modify_accounts({str(address): AccountData.build(lamports=0, owner=SYSTEM)})
@@ -183,7 +165,7 @@ async def test_modified_accounts_are_there_at_once() -> None:
 
 async def test_a_simulation_changes_nothing() -> None:
     """A simulated payment shows the accounts after it, and leaves them as they were; signed or not."""
-    async with opened() as session:
+    async with ready_session() as session:
         wallet = await fund(session.rpc, 10**9)
         transaction = await payment(session.rpc, wallet, 10**8)
 
@@ -200,7 +182,7 @@ async def test_a_simulation_changes_nothing() -> None:
 
 async def test_a_failing_simulation_is_a_result() -> None:
     """A payment beyond the wallet says its error and logs, and None for each account asked for."""
-    async with opened() as session:
+    async with ready_session() as session:
         wallet = await fund(session.rpc, 10**9)
         transaction = await payment(session.rpc, wallet, 10**10)
 
@@ -214,7 +196,7 @@ async def test_a_failing_simulation_is_a_result() -> None:
 
 async def test_a_sent_transaction_is_executed_with_the_next_slot() -> None:
     """A payment goes into the next block, and can be found by the signature that sending gave."""
-    async with opened() as session:
+    async with ready_session() as session:
         await session.advance(1)
         await until_ready(session)
         wallet = await fund(session.rpc, 10**9)
@@ -230,7 +212,7 @@ async def test_a_sent_transaction_is_executed_with_the_next_slot() -> None:
 
 async def test_a_transaction_that_fails_its_preflight_is_refused() -> None:
     """The error carries Solana's code and the simulation's result as JSON."""
-    async with opened() as session:
+    async with ready_session() as session:
         wallet = await fund(session.rpc, 10**9)
         with pytest.raises(RpcError, match="simulation failed") as caught:
             await session.rpc.send_transaction(await payment(session.rpc, wallet, 10**10))

@@ -78,7 +78,11 @@ class Machine:
         self.addresses: set[Pubkey] = set()
         """Of every account that was ever set or written here."""
         self._extra_compute_units = extra_compute_units
-        self._program_of: dict[Pubkey, Pubkey] = {}
+        self._program_of = {  # the programs that the runtime brings can be replaced like any other
+            Pubkey.from_bytes(account.data[4:36]): address
+            for address, account in self.svm.get_program_accounts(_UPGRADEABLE_LOADER)
+            if account.data[:4] == _PROGRAM_TAG
+        }
         self._hashes: deque[tuple[int, Hash]] = deque(maxlen=_SLOT_HASHES)
         self.slot = 0
         self.block_height = 0
