@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from .session.limits import Limits as Limits
     from .session.managed import open_backtest_session as open_backtest_session
     from .session.options import Delivery as Delivery
+    from .session.parallel import ParallelSession as ParallelSession
+    from .session.parallel import open_parallel_session as open_parallel_session
     from .session.raw import RawSession as RawSession
     from .session.request import create_request as create_request
     from .session.statistics import SessionStatistics as SessionStatistics
@@ -110,6 +112,7 @@ _HOMES = {
     "session.limits": ("Limits",),
     "session.managed": ("open_backtest_session",),
     "session.options": ("Delivery",),
+    "session.parallel": ("ParallelSession", "open_parallel_session"),
     "session.statistics": ("SessionStatistics",),
     "session.stream": ("NotificationStream",),
     "wire.accounts": ("AccountData",),
@@ -175,6 +178,7 @@ __all__ = [
     "LocalSimulator",
     "Logs",
     "NotificationStream",
+    "ParallelSession",
     "Paused",
     "ProgramError",
     "ProgramExecuted",
@@ -206,6 +210,7 @@ __all__ = [
     "open_backtest_session",
     "open_client",
     "open_local_simulator",
+    "open_parallel_session",
 ]
 
 

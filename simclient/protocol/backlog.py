@@ -29,6 +29,11 @@ class ControlBacklog:
         """Whether the bound is reached; a run of slots can still grow."""
         return len(self._places) >= self._bound
 
+    @property
+    def is_half_empty(self) -> bool:
+        """Whether there is room for many more."""
+        return len(self._places) <= self._bound // 2
+
     def push(self, event: SessionEvent) -> None:
         """Add `event` at the end."""
         if not isinstance(event, SlotNotification):

@@ -6,9 +6,22 @@ import attrs
 
 from ..errors import SimClientError
 from ..wire.requests import ControlRequest
-from ..wire.responses import Completed, SessionAttached, SessionCreated, SessionEvent
+from ..wire.responses import Completed, SessionAttached, SessionCreated, SessionEvent, SessionsCreatedV2
 
-__all__ = ["AskSlot", "Closed", "Command", "Complete", "Deliver", "Fail", "Moved", "Opened", "Reconnect", "Send"]
+__all__ = [
+    "AskSlot",
+    "Closed",
+    "Command",
+    "Complete",
+    "Deliver",
+    "Fail",
+    "ForSubSession",
+    "Moved",
+    "Opened",
+    "OpenedParallel",
+    "Reconnect",
+    "Send",
+]
 
 
 @attrs.frozen
@@ -70,4 +83,21 @@ class Closed:
     """The server has confirmed the end of the session, or there is nothing to confirm."""
 
 
-Command = Send | Opened | Moved | Deliver | Complete | AskSlot | Reconnect | Fail | Closed
+@attrs.frozen
+class OpenedParallel:
+    """The parallel session exists, with all its sub-sessions."""
+
+    session: SessionsCreatedV2
+
+
+@attrs.frozen
+class ForSubSession:
+    """Do this for one sub-session; what comes before `OpenedParallel` is kept for it."""
+
+    session_id: str
+    command: Deliver | Complete | AskSlot | Fail
+
+
+Command = (
+    OpenedParallel | ForSubSession | Send | Opened | Moved | Deliver | Complete | AskSlot | Reconnect | Fail | Closed
+)

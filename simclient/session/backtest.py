@@ -70,8 +70,17 @@ class ControlDoor(Protocol):
         """Creates whose answer was lost."""
         ...
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether the connection serves other sessions too."""
+        ...
+
     def advance(self, request: Continue | ContinueTo) -> None:
         """Queue a request."""
+        ...
+
+    def set_data_up(self, is_up: bool) -> None:
+        """All subscriptions are up, or one of them no longer is."""
         ...
 
     def leave(self) -> None:
@@ -248,6 +257,8 @@ class BacktestSession:
         await trio.lowlevel.checkpoint()
         self._run.check()
         progress = self._control.progress
+        if self._control.is_shared:
+            raise LocalProtocolError("cannot detach: a sub-session is left with its parallel session only")
         if progress.is_complete:
             raise LocalProtocolError("cannot detach: the run has completed, there is nothing to come back to")
         if self._identity.disconnect_timeout_seconds == 0:

@@ -54,6 +54,7 @@ class ControlTask:
             observe: Told of every change of the connection.
         """
         self.machine = machine
+        self.is_shared = False
         self._inbox = inbox
         self._ask_slot = ask_slot
         self._on_moved = on_moved

@@ -86,6 +86,18 @@ class Inbox(AsyncIterator[Event]):
             self._room = trio.Event()
             await self._room.wait()
 
+    @property
+    def is_full(self) -> bool:
+        """Whether there is no room for another control event."""
+        return self._backlog.is_full
+
+    async def wait_until_half_empty(self) -> None:
+        """Wait until there is room for many more control events."""
+        self.times_full += 1
+        while not self._backlog.is_half_empty:
+            self._room = trio.Event()
+            await self._room.wait()
+
     async def put_batch(self, batch: Sequence[Notification]) -> None:
         """Add notifications, in order; wait while too many batches are waiting."""
         try:
@@ -129,6 +141,7 @@ class Inbox(AsyncIterator[Event]):
         for notification in self._at_hand:
             return notification
 
+        self.was_read = True
         await self._let_others_run()
         return await self._take()
 
@@ -138,8 +151,8 @@ class Inbox(AsyncIterator[Event]):
         Raises:
             StopAsyncIteration, LocalProtocolError, SimClientError, SessionClosed: As for `__anext__`.
         """
-        await self._let_others_run()
         self._at_hand, self.was_read = _NOTHING, True
+        await self._let_others_run()
         while True:
             self._require_open()
             if self._backlog:
@@ -152,7 +165,6 @@ class Inbox(AsyncIterator[Event]):
                 await self._wait()
 
     async def _take(self) -> Event:
-        self.was_read = True
         while True:
             self._require_open()
             if self._backlog:

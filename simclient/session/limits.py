@@ -21,6 +21,8 @@ class Limits:
     """Name lookup, TCP, TLS and the WebSocket handshake together."""
     response_seconds: float = 120.0
     """For the answer to create, attach and resume, and for each wait for an HTTP answer."""
+    parallel_create_seconds: float = 900.0
+    """For each part of the answer to a parallel create: the server may wait for free places."""
     keepalive_interval_seconds: float = 15.0
     keepalive_deadline_seconds: float = 45.0
     """Without any inbound traffic for so long, while we were reading, a connection counts as dead."""

@@ -11,17 +11,14 @@ import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from importlib.metadata import version
 
 import trio
 
-from ..errors import InputError, SimClientError
+from ..errors import InputError
 from ..protocol.control import ControlMachine
 from ..protocol.progress import SessionProgress
-from ..rpc import SessionRpc
-from ..transport.http import HttpClient, open_http
+from ..transport.http import open_http
 from ..transport.streams import StreamOpener
-from ..transport.websocket import open_websocket
 from ..wire.actions import DiagnosticProbeParams, ScheduledAction
 from ..wire.agents import AgentParams
 from ..wire.codec import read_request
@@ -35,16 +32,13 @@ from ..wire.urls import rpc_urls
 from .backtest import BacktestSession, SessionIdentity
 from .connections import ConnectionObserver, nobody_observes
 from .control import ControlTask
-from .credentials import control_headers, is_loopback
-from .data_plane import DataPlane
-from .drain import DrainCoordinator
-from .inbox import Inbox
+from .credentials import is_loopback
 from .limits import Limits
+from .opening import socket_opener, user_agent_of
 from .options import Delivery, SessionOptions
+from .parts import Ground, SessionParts, slot_over_rpc
 from .request import DISCONNECT_TIMEOUT_SECONDS, SessionRequest, attach_request, create_request
-from .run_state import RunState
 from .tasks import open_tasks
-from .turns import ReconnectTurns
 
 __all__ = ["open_backtest_session"]
 
@@ -169,63 +163,45 @@ async def _open(
         open_http(limits=limits.transport, ssl_context=options.ssl_context, open_stream=options.open_stream) as http,
         open_tasks() as tasks,
     ):
-        inbox = Inbox(control_backlog=limits.control_backlog, data_batches=limits.data_batches)
-        run = RunState(inbox, stop_data=lambda: data.stop())
-        drain = DrainCoordinator(inbox)
+        ground = Ground(control_url=request.url, tasks=tasks, http=http, options=options)
+        parts = SessionParts(limits)
+        run = parts.run
 
         def moved(endpoint: str) -> None:
-            rpc.move_to(rpc_urls(request.url, endpoint)[0])
+            session.rpc.move_to(rpc_urls(request.url, endpoint)[0])
 
         control = ControlTask(
             _machine(request, limits),
-            open_socket=partial(
-                open_websocket,
-                request.url,
-                headers=control_headers(request.secret, user_agent_of("managed", user_agent)),
-                limits=limits.transport,
-                ssl_context=options.ssl_context,
-                open_stream=options.open_stream,
-            ),
+            open_socket=socket_opener(request, options, user_agent_of("managed", user_agent)),
             is_local=is_loopback(request.url),
-            inbox=inbox,
+            inbox=parts.inbox,
             limits=limits,
-            ask_slot=partial(slot_over_rpc, request.url, http, limits.continue_grace_seconds),
+            ask_slot=partial(slot_over_rpc, ground),
             on_moved=moved,
-            on_completed=drain.completed,
+            on_completed=parts.drain.completed,
             on_failure=run.fail,
             observe=options.observe,
-        )
-        data = DataPlane(
-            tasks,
-            options=options,
-            turns=ReconnectTurns(),
-            drain=drain,
-            data_url=lambda: rpc_urls(request.url, control.rpc_endpoint)[1],
-            set_data_up=control.set_data_up,
-            on_failure=run.fail,
         )
         tasks.start_soon(control.run, name="control")
         try:
             await control.opened.wait()
             run.check()
-            rpc = SessionRpc(rpc_urls(request.url, control.rpc_endpoint)[0], http)
-            identity = _identity(request, control)
-            session = BacktestSession(
-                identity, control=control, data=data, inbox=inbox, run=run, rpc=rpc, options=options
-            )
             if request.attach is not None and request.attach.is_ready:
-                inbox.put_event(ReadyForContinue())
-            positions = () if request.attach is None else request.attach.positions
-            for subscription in request.subscriptions:
-                data.start(subscription, inbox.put_batch, positions)
-            data.announce()
-            tasks.start_soon(drain.run, name="drain")
+                parts.inbox.put_event(ReadyForContinue())
+            session = parts.assemble(
+                ground,
+                _identity(request, control),
+                control=control,
+                rpc_endpoint=lambda: control.rpc_endpoint,
+                on_failure=run.fail,
+                subscriptions=request.subscriptions,
+                positions=() if request.attach is None else request.attach.positions,
+            )
             with run.body_scope:
                 yield session
         finally:
-            run.close()
+            parts.leave()
             with trio.move_on_after(limits.goodbye_seconds, shield=True):
-                data.stop()
                 if not run.is_detached:
                     control.close()
                 await control.ended.wait()
@@ -272,20 +248,3 @@ def _identity(request: SessionRequest, control: ControlTask) -> SessionIdentity:
         end_slot=end_slot,
         disconnect_timeout_seconds=disconnect_timeout,
     )
-
-
-def user_agent_of(kind: str, prefix: str | None) -> str:
-    """Return the `User-Agent` of a managed or raw connection."""
-    ours = f"simclient/{version('simclient')} ({kind})"
-    return f"{prefix} {ours}" if prefix else ours
-
-
-async def slot_over_rpc(control_url: str, http: HttpClient, seconds: float, rpc_endpoint: str) -> int | None:
-    """Ask a session's RPC for its slot; None where it gives none within `seconds`."""
-    rpc = SessionRpc(rpc_urls(control_url, rpc_endpoint)[0], http)
-    with trio.move_on_after(seconds):
-        try:
-            return await rpc.get_slot()
-        except SimClientError:
-            return None
-    return None

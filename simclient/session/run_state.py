@@ -17,15 +17,11 @@ __all__ = ["RunState"]
 class RunState:
     """Records the first failure of any task and brings it to whoever reads, or ends the block if nobody does."""
 
-    def __init__(self, inbox: Inbox, *, stop_data: Callable[[], None]) -> None:
-        """Start well.
-
-        Args:
-            inbox: Where the user reads events.
-            stop_data: Stops the subscriptions when the run has failed.
-        """
+    def __init__(self, inbox: Inbox) -> None:
+        """Start well; `inbox` is where the user reads events."""
         self._inbox = inbox
-        self._stop_data = stop_data
+        self.stop_data: Callable[[], None] | None = None
+        """Stops the subscriptions, once there are any."""
         self.streams: set[Inbox] = set()
         """Further places where the user reads."""
         self._was_seen = False
@@ -34,9 +30,23 @@ class RunState:
         self.is_closed = False
         self.is_detached = False
 
+    @property
+    def was_read(self) -> bool:
+        """Whether anybody has ever asked for an event."""
+        return self._inbox.was_read or any(stream.was_read for stream in self.streams)
+
+    @property
+    def was_seen(self) -> bool:
+        """Whether an iterator has raised the failure."""
+        return (
+            self._was_seen
+            or self._inbox.failure_was_raised
+            or any(stream.failure_was_raised for stream in self.streams)
+        )
+
     def fail(self, error: SimClientError) -> None:
         """Record a failure; the first one counts, later ones become its notes."""
-        if self.is_closed or self.is_detached:
+        if self.is_closed or self.is_detached or error is self.failure:
             return
 
         if self.failure is not None:
@@ -45,8 +55,9 @@ class RunState:
 
         self.failure = error
         self._inbox.fail(error)
-        self._stop_data()
-        if not self._inbox.was_read and not any(stream.was_read for stream in self.streams):
+        if self.stop_data is not None:
+            self.stop_data()
+        if not self.was_read:
             self.body_scope.cancel(reason=f"the session has failed: {type(error).__name__}")
 
     def close(self) -> None:
@@ -66,7 +77,7 @@ class RunState:
 
     def raise_what_nobody_saw(self) -> None:
         """Raise a failure that neither an iterator nor a method has raised."""
-        if self.failure is not None and not (self._was_seen or self._inbox.failure_was_raised):
+        if self.failure is not None and not self.was_seen:
             raise self.failure
 
     def forget(self, stream: Inbox) -> None:

@@ -22,8 +22,24 @@ from ..wire.jsonrpc import (
     write_notification,
     write_subscription_complete,
 )
-from ..wire.requests import AttachSession, CloseSession, ControlRequest, CreateSession, ResumeAttachedSession
-from ..wire.responses import ControlResponse, SessionAttached, SessionCreated, Success
+from ..wire.requests import (
+    AttachParallelSession,
+    AttachSession,
+    CloseSession,
+    ControlRequest,
+    CreateSession,
+    ResumeAttachedSession,
+)
+from ..wire.responses import (
+    ControlResponse,
+    ParallelSessionAttached,
+    SessionAttached,
+    SessionCreated,
+    SessionEvent,
+    SessionsCreatedV2,
+    SubSessionEvent,
+    Success,
+)
 from .connection import Connection, HttpAnswer, ScriptFailure
 
 __all__ = ["ControlPeer", "DataPeer", "Peer"]
@@ -188,6 +204,37 @@ class ControlPeer(Peer):
         await self.expect(ResumeAttachedSession)
         await self.send(Success())
         return request
+
+    async def accept_parallel_create(self, *ranges: tuple[int, int]) -> CreateSession:
+        """Expect the request for a parallel session, and say that it was created.
+
+        Args:
+            ranges: The first and the last slot of each sub-session; their ids are `s1`, `s2` and so on, that of the whole is `p1`.
+        """
+        request = await self.expect(CreateSession)
+        session_ids = tuple(f"s{number}" for number in range(1, len(ranges) + 1))
+        for session_id in session_ids:
+            await self.send(SessionCreated(session_id=session_id, rpc_endpoint=self.rpc_endpoint(session_id)))
+        await self.send(
+            SessionsCreatedV2(
+                control_session_id="p1",
+                session_ids=session_ids,
+                start_slots=tuple(first for first, _ in ranges),
+                end_slots=tuple(last for _, last in ranges),
+            )
+        )
+        return request
+
+    async def accept_parallel_attach(self, *session_ids: str) -> AttachParallelSession:
+        """Expect the client to come back to a parallel session, and say that it has these sub-sessions."""
+        request = await self.expect(AttachParallelSession)
+        await self.send(ParallelSessionAttached(control_session_id=request.control_session_id, session_ids=session_ids))
+        return request
+
+    async def send_to(self, session_id: str, *events: SessionEvent, seq_id: int) -> None:
+        """Send events of one sub-session, numbered from `seq_id` on."""
+        for offset, event in enumerate(events):
+            await self.send(SubSessionEvent(session_id=session_id, event=event, seq_id=seq_id + offset))
 
     async def accept_close(self) -> None:
         """Expect the client to end the session, say that it has ended, and hold the connection until the client has left."""

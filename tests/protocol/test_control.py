@@ -6,7 +6,8 @@ import pytest
 
 from simclient.errors import ConnectionLost, LocalProtocolError, RemoteError
 from simclient.protocol.commands import AskSlot, Closed, Command, Complete, Deliver, Fail, Opened, Reconnect, Send
-from simclient.protocol.control import ControlMachine, Phase
+from simclient.protocol.control import ControlMachine
+from simclient.protocol.plane import Phase
 from simclient.protocol.progress import SessionProgress
 from simclient.wire.failures import (
     BacktestFailure,

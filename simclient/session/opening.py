@@ -1,0 +1,32 @@
+"""How the control socket of a request is opened, and how we name ourselves on it."""
+
+from __future__ import annotations
+
+from functools import partial
+from importlib.metadata import version
+
+from ..transport.websocket import open_websocket
+from .credentials import control_headers
+from .link import OpenSocket
+from .options import SessionOptions
+from .request import SessionRequest
+
+__all__ = ["socket_opener", "user_agent_of"]
+
+
+def user_agent_of(kind: str, prefix: str | None) -> str:
+    """Return the `User-Agent` of a managed or raw connection."""
+    ours = f"simclient/{version('simclient')} ({kind})"
+    return f"{prefix} {ours}" if prefix else ours
+
+
+def socket_opener(request: SessionRequest, options: SessionOptions, user_agent: str) -> OpenSocket:
+    """Return what opens a new control socket each time it is called."""
+    return partial(
+        open_websocket,
+        request.url,
+        headers=control_headers(request.secret, user_agent),
+        limits=options.limits.transport,
+        ssl_context=options.ssl_context,
+        open_stream=options.open_stream,
+    )

@@ -1,0 +1,431 @@
+"""Parallel sessions, end to end over real WebSockets: several sub-sessions over one control socket."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+import trio
+
+from simclient.errors import LocalProtocolError, RemoteError, RemoteProtocolError, SubscriptionFailed
+from simclient.protocol.budget import BudgetLimits
+from simclient.session.backtest import BacktestSession
+from simclient.session.inbox import Event
+from simclient.session.limits import Limits
+from simclient.session.parallel import ParallelSession, open_parallel_session
+from simclient.testing import (
+    ClientGone,
+    ControlPeer,
+    DataPeer,
+    ScriptedServer,
+    Verdict,
+    account_diff,
+    numbered_diffs,
+    open_scripted_server,
+)
+from simclient.wire.failures import AdvanceSlotFailed, SimulationError
+from simclient.wire.notifications import AccountDiff
+from simclient.wire.requests import (
+    CloseSession,
+    ContinueSubSession,
+    ContinueSubSessionTo,
+    CreateSession,
+)
+from simclient.wire.responses import (
+    Completed,
+    ErrorEvent,
+    Paused,
+    ReadyForContinue,
+    SessionCreated,
+    SessionEvent,
+    SessionsCreated,
+    SessionsCreatedV2,
+    SlotNotification,
+    Status,
+)
+from simclient.wire.subscriptions import AccountDiffs
+
+PROGRAM = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"
+WATCH = [AccountDiffs(program=PROGRAM)]
+RANGES = ((100, 149), (150, 199))
+QUICK = Limits(reconnect=BudgetLimits(first_delay_seconds=0.01), continue_grace_seconds=0.2, drain_idle_seconds=0.3)
+
+
+@asynccontextmanager
+async def parallel_over(
+    server: ScriptedServer, *, watch: Sequence[AccountDiffs] = (), limits: Limits = QUICK, keep_going: bool = False
+) -> AsyncIterator[ParallelSession]:
+    """Open a parallel session over the slots 100 to 199; a hang fails."""
+    with trio.fail_after(20):
+        async with open_parallel_session(
+            server.url, start_slot=100, end_slot=199, subscriptions=watch, limits=limits, keep_going=keep_going
+        ) as parallel:
+            yield parallel
+
+
+async def run_to_the_end(session: BacktestSession, into: list[Event]) -> None:
+    """Advance whenever the sub-session is ready."""
+    async for event in session:
+        into.append(event)
+        if isinstance(event, ReadyForContinue):
+            await session.advance(50)
+
+
+async def run_all(parallel: ParallelSession) -> list[list[Event]]:
+    """Read all sub-sessions at the same time; return the events of each."""
+    events: list[list[Event]] = [[] for _ in parallel]
+    async with trio.open_nursery() as nursery:
+        for session, into in zip(parallel, events, strict=True):
+            nursery.start_soon(run_to_the_end, session, into)
+    return events
+
+
+def diffs(events: Sequence[Event]) -> list[AccountDiff]:
+    return [event for event in events if isinstance(event, AccountDiff)]
+
+
+async def run_two(peer: ControlPeer) -> None:
+    """Create two sub-sessions, let each advance, and complete them."""
+    await peer.accept_parallel_create(*RANGES)
+    for session_id in ("s1", "s2"):
+        await peer.send_to(session_id, ReadyForContinue(), seq_id=1)
+    for _ in range(2):
+        asked = await peer.expect(ContinueSubSession)
+        first = RANGES[0][0] if asked.session_id == "s1" else RANGES[1][0]
+        await peer.send_to(asked.session_id, SlotNotification(slot=first), Completed(), seq_id=2)
+    await peer.accept_close()
+
+
+async def test_sub_sessions_are_driven_over_one_socket() -> None:
+    """Each has its own range, events and end; the create carries `parallel` and a token, the close is one for all."""
+    async with open_scripted_server(control=[run_two]) as server:
+        async with parallel_over(server) as parallel:
+            assert [(s.start_slot, s.end_slot) for s in parallel] == list(RANGES)
+            assert (parallel.session_id, len(parallel)) == ("p1", 2)
+            events = await run_all(parallel)
+
+    assert events == [
+        [ReadyForContinue(), SlotNotification(slot=100), Completed()],
+        [ReadyForContinue(), SlotNotification(slot=150), Completed()],
+    ]
+    create = server.requests[0]
+    assert isinstance(create, CreateSession)
+    assert create.parallel
+    assert len(create.create_token or "") == 32
+    assert isinstance(server.requests[-1], CloseSession)
+    assert server.control_connections == 1
+
+
+async def test_sub_sessions_may_be_read_one_after_another() -> None:
+    """What the second has to say waits until it is read."""
+    async with open_scripted_server(control=[run_two]) as server:
+        async with parallel_over(server) as parallel:
+            events: list[list[Event]] = [[], []]
+            for session, into in zip(parallel, events, strict=True):
+                await run_to_the_end(session, into)
+
+    assert [into[-1] for into in events] == [Completed(), Completed()]
+
+
+async def test_each_sub_session_has_its_own_data_plane() -> None:
+    """Notifications come by the endpoint of their sub-session, and are drained before its `Completed`."""
+    truths = {"s1": numbered_diffs(30, slots=range(100, 150)), "s2": numbered_diffs(30, slots=range(150, 200))}
+
+    async def data(peer: DataPeer) -> None:
+        await peer.accept_subscribe()
+        await peer.notify(*truths[peer.session_id].results)
+        await peer.complete()
+        await peer.hold()
+
+    async with open_scripted_server(control=[run_two], data=[data, data]) as server:
+        async with parallel_over(server, watch=WATCH) as parallel:
+            events = await run_all(parallel)
+
+    assert [truth.compare(diffs(into)) for truth, into in zip(truths.values(), events, strict=True)] == [Verdict()] * 2
+    assert [into[-1] for into in events] == [Completed(), Completed()]
+
+
+async def test_a_reconnect_names_the_cursor_of_each_sub_session() -> None:
+    """Replayed events are given once; a sub-session that has said nothing has no cursor."""
+
+    async def first(peer: ControlPeer) -> None:
+        await peer.accept_parallel_create(*RANGES, (200, 249))
+        await peer.send_to("s1", ReadyForContinue(), SlotNotification(slot=100), seq_id=1)
+        await peer.send_to("s2", ReadyForContinue(), seq_id=7)
+        await seen.wait()
+        await peer.close(1012, "management handoff")
+
+    async def second(peer: ControlPeer) -> None:
+        attach = await peer.accept_parallel_attach("s1", "s2", "s3")
+        assert (attach.control_session_id, dict(attach.last_sequences)) == ("p1", {"s1": 2, "s2": 7})
+        await peer.send_to("s1", ReadyForContinue(), SlotNotification(slot=100), Completed(), seq_id=1)
+        await peer.send_to("s2", ReadyForContinue(), Completed(), seq_id=7)
+        await peer.send_to("s3", Completed(), seq_id=1)
+        await peer.accept_close()
+
+    seen = trio.Event()
+    async with open_scripted_server(control=[first, second]) as server, parallel_over(server) as parallel:
+        one, two, three = parallel
+        assert [await anext(one), await anext(one)] == [ReadyForContinue(), SlotNotification(slot=100)]
+        assert await anext(two) == ReadyForContinue()
+        seen.set()
+        assert [[event async for event in session] for session in (one, two, three)] == [[Completed()]] * 3
+        assert one.statistics().replays_dropped == 2
+
+
+async def test_a_create_that_drops_half_way_is_tried_again_with_the_same_token() -> None:
+    """What the lost attempt announced is forgotten; what its sub-sessions said before is kept if they are announced again."""
+    tokens: list[str | None] = []
+
+    async def first(peer: ControlPeer) -> None:
+        tokens.append((await peer.expect(CreateSession)).create_token)
+        for session_id in ("lost", "s1"):
+            await peer.send(SessionCreated(session_id=session_id, rpc_endpoint=peer.rpc_endpoint("nowhere")))
+        await peer.send_to("s1", Status(status="startingRuntime"), seq_id=1)
+        peer.cut()
+
+    async def second(peer: ControlPeer) -> None:
+        tokens.append((await peer.accept_parallel_create(*RANGES)).create_token)
+        await peer.send_to("s1", Status(status="startingRuntime"), Completed(), seq_id=1)
+        await peer.send_to("s2", Completed(), seq_id=1)
+        await peer.accept_close()
+
+    async with open_scripted_server(control=[first, second]) as server, parallel_over(server) as parallel:
+        assert [s.session_id for s in parallel] == ["s1", "s2"]
+        assert await run_all(parallel) == [[Status(status="startingRuntime"), Completed()], [Completed()]]
+        assert parallel.sub_sessions[0].statistics().possible_orphans == 0
+
+    assert tokens[0] == tokens[1]
+    assert tokens[0] is not None
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (SessionsCreatedV2(control_session_id="p", session_ids=("s1", "s2")), "0 first and 0 last slots"),
+        (
+            SessionsCreatedV2(control_session_id="p", session_ids=("s1", "s2"), start_slots=(1, 2), end_slots=(1,)),
+            "2 first and 1 last slots",
+        ),
+        (
+            SessionsCreatedV2(control_session_id="p", session_ids=("s1", "x"), start_slots=(1, 2), end_slots=(1, 2)),
+            "where 2 of 2",
+        ),
+        (SessionsCreated(session_ids=("s1", "s2")), "form of 0.9"),
+    ],
+    ids=["no ranges", "unequal ranges", "an id never announced", "0.9"],
+)
+async def test_a_server_that_does_not_say_the_ranges_is_too_old(
+    answer: SessionsCreatedV2 | SessionsCreated, message: str
+) -> None:
+    """A sub-session without a range cannot be driven: that is an error of the create."""
+
+    async def control(peer: ControlPeer) -> None:
+        await peer.expect(CreateSession)
+        for session_id in ("s1", "s2"):
+            await peer.send(SessionCreated(session_id=session_id, rpc_endpoint=peer.rpc_endpoint(session_id)))
+        await peer.send(answer)
+        await peer.hold()
+
+    async with open_scripted_server(control=[control]) as server:
+        with pytest.raises(RemoteProtocolError, match=message):
+            async with parallel_over(server):
+                raise AssertionError("it was opened")
+
+
+class SecondFails:
+    """A control script: the second of two sub-sessions fails when it may; the first completes when it may."""
+
+    def __init__(self) -> None:
+        self.may_fail = trio.Event()
+        self.may_complete = trio.Event()
+
+    async def __call__(self, peer: ControlPeer) -> None:
+        await peer.accept_parallel_create(*RANGES)
+        await peer.send_to("s1", ReadyForContinue(), seq_id=1)
+        await self.may_fail.wait()
+        await peer.send_to("s2", ErrorEvent(failure=AdvanceSlotFailed(slot=150, error="no")), seq_id=1)
+        await self.may_complete.wait()
+        await peer.send_to("s1", Completed(), seq_id=2)
+        await peer.accept_close()
+
+
+async def test_a_failed_sub_session_leaves_the_others_alone_if_so_chosen() -> None:
+    """Its own iterator raises, with its range; the other one runs to its end."""
+    script = SecondFails()
+    async with open_scripted_server(control=[script]) as server:
+        async with parallel_over(server, keep_going=True) as parallel:
+            one, two = parallel
+            assert await anext(one) == ReadyForContinue()
+            script.may_fail.set()
+            with pytest.raises(RemoteError) as caught:
+                await anext(two)
+            script.may_complete.set()
+            assert [event async for event in one] == [Completed()]
+            assert parallel.failures == {two: caught.value}
+
+    assert "in the sub-session over the slots 150 to 199" in caught.value.__notes__
+
+
+async def test_a_failed_sub_session_ends_the_others_by_default() -> None:
+    """Every iterator raises the one error."""
+    script = SecondFails()
+    async with open_scripted_server(control=[script]) as server:
+        async with parallel_over(server) as parallel:
+            one, two = parallel
+            assert await anext(one) == ReadyForContinue()
+            script.may_fail.set()
+            with pytest.raises(RemoteError) as first:
+                await anext(two)
+            with pytest.raises(RemoteError) as second:
+                await anext(one)
+            script.may_complete.set()
+
+    assert first.value is second.value
+
+
+async def test_a_failure_that_nobody_reads_ends_the_block() -> None:
+    """It comes out of the block, bare."""
+    script = SecondFails()
+    script.may_complete.set()
+    async with open_scripted_server(control=[script]) as server:
+        with pytest.raises(RemoteError, match="slot 150 could not be executed"):
+            async with parallel_over(server):
+                script.may_fail.set()
+                await trio.sleep_forever()
+
+
+async def test_a_failed_subscription_is_one_sub_session_s() -> None:
+    """The other sub-session's data goes on."""
+
+    async def control(peer: ControlPeer) -> None:
+        await peer.accept_parallel_create(*RANGES)
+        await peer.send_to("s1", Completed(), seq_id=1)
+        await peer.send_to("s2", Completed(), seq_id=1)
+        await peer.accept_close()
+
+    async def data(peer: DataPeer) -> None:
+        await peer.accept_subscribe()
+        await peer.notify(account_diff(100))
+        if peer.session_id == "s1":
+            await peer.complete()
+        await peer.hold()
+
+    async with open_scripted_server(control=[control], data=[data, data]) as server:
+        async with parallel_over(server, watch=WATCH, keep_going=True) as parallel:
+            one, two = parallel
+            assert [type(event) async for event in one] == [AccountDiff, Completed]
+            assert isinstance(await anext(two), AccountDiff)
+            with pytest.raises(SubscriptionFailed):
+                await anext(two)
+
+
+async def test_an_error_that_is_not_fatal_is_an_event_of_its_sub_session() -> None:
+    """The other one does not hear of it; what is said to the whole, all hear."""
+    error = ErrorEvent(failure=SimulationError(error="one transaction"))
+
+    async def control(peer: ControlPeer) -> None:
+        await peer.accept_parallel_create(*RANGES)
+        await peer.send_to("s1", error, seq_id=1)
+        await peer.send(ErrorEvent(failure=SimulationError(error="all")))
+        for session_id in ("s1", "s2"):
+            await peer.send_to(session_id, Completed(), seq_id=2)
+        await peer.accept_close()
+
+    async with open_scripted_server(control=[control]) as server, parallel_over(server) as parallel:
+        everywhere = ErrorEvent(failure=SimulationError(error="all"))
+        assert await run_all(parallel) == [[error, everywhere, Completed()], [everywhere, Completed()]]
+
+
+async def test_a_lost_continue_of_one_sub_session_is_sent_again() -> None:
+    """Its fate is resolved for each sub-session by itself."""
+
+    async def first(peer: ControlPeer) -> None:
+        await peer.accept_parallel_create(*RANGES)
+        await peer.send_to("s1", ReadyForContinue(), seq_id=1)
+        await peer.expect(ContinueSubSession)
+        peer.cut()
+
+    async def second(peer: ControlPeer) -> None:
+        await peer.accept_parallel_attach("s1", "s2")
+        again = await peer.expect(ContinueSubSession)
+        assert (again.session_id, again.request.advance_count) == ("s1", 50)
+        await peer.send_to("s1", Completed(), seq_id=2)
+        await peer.send_to("s2", Completed(), seq_id=1)
+        await peer.accept_close()
+
+    async with open_scripted_server(control=[first, second]) as server, parallel_over(server) as parallel:
+        await run_all(parallel)
+        assert [s.statistics().continues_resent for s in parallel] == [1, 0]
+
+
+async def test_a_sub_session_can_stop_before_a_batch() -> None:
+    """`advance_to` goes out as `continueToSessionV1`, which the Rust client's sub-sessions cannot."""
+
+    async def control(peer: ControlPeer) -> None:
+        await peer.accept_parallel_create(*RANGES)
+        await peer.send_to("s2", ReadyForContinue(), seq_id=1)
+        asked = await peer.expect(ContinueSubSessionTo)
+        assert (asked.session_id, asked.request.slot, asked.request.batch_index) == ("s2", 160, 3)
+        await peer.send_to("s2", Paused(slot=160, batch_index=3), Completed(), seq_id=2)
+        await peer.send_to("s1", Completed(), seq_id=1)
+        await peer.accept_close()
+
+    async with open_scripted_server(control=[control]) as server, parallel_over(server) as parallel:
+        one, two = parallel
+        assert await anext(two) == ReadyForContinue()
+        await two.advance_to(160, batch_index=3)
+        assert [event async for event in two] == [Paused(slot=160, batch_index=3), Completed()]
+        assert [event async for event in one] == [Completed()]
+
+
+async def test_a_sub_session_that_nobody_reads_holds_up_no_other() -> None:
+    """Its events beyond the bound are left aside, and asked for again when it is read; nothing is lost, nothing comes twice."""
+    said: list[SessionEvent] = [*(Status(status=f"s{number}") for number in range(40)), Completed()]
+    cursors: list[int] = []
+
+    async def first(peer: ControlPeer) -> None:
+        await peer.accept_parallel_create(*RANGES)
+        await peer.send_to("s2", *said, seq_id=1)
+        await peer.send_to("s1", ReadyForContinue(), Completed(), seq_id=1)
+        await peer.hold()
+
+    async def again(peer: ControlPeer) -> None:
+        attach = await peer.accept_parallel_attach("s1", "s2")
+        cursors.append(attach.last_sequences["s2"])
+        await peer.send_to("s2", *said[cursors[-1] :], seq_id=cursors[-1] + 1)
+        with suppress(ClientGone):
+            await peer.accept_close()
+
+    small = Limits(reconnect=QUICK.reconnect, control_backlog=8)
+    async with open_scripted_server(control=iter([first, *[again] * len(said)])) as server:
+        async with parallel_over(server, limits=small) as parallel:
+            one, two = parallel
+            assert [event async for event in one] == [ReadyForContinue(), Completed()]
+            received = [event async for event in two]
+
+    assert received == said
+    assert cursors[0] == small.control_backlog
+
+
+async def test_a_sub_session_is_not_detached_alone() -> None:
+    """They share a connection."""
+    async with open_scripted_server(control=[run_two]) as server, parallel_over(server) as parallel:
+        with pytest.raises(LocalProtocolError, match="parallel session"):
+            await parallel.sub_sessions[0].detach()
+        await run_all(parallel)
+
+
+async def test_leaving_the_block_closes_the_whole() -> None:
+    """One `closeBacktestSession`, also when the body raises."""
+
+    async def control(peer: ControlPeer) -> None:
+        await peer.accept_parallel_create(*RANGES)
+        await peer.accept_close()
+
+    async with open_scripted_server(control=[control]) as server:
+        with pytest.raises(ZeroDivisionError):
+            async with parallel_over(server):
+                raise ZeroDivisionError
+    assert isinstance(server.requests[-1], CloseSession)
