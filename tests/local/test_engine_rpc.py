@@ -106,11 +106,11 @@ async def test_a_simulation_changes_nothing(engine: Engine) -> None:
 
 
 async def test_a_sent_transaction_goes_into_the_next_slot(engine: Engine) -> None:
-    """`sendTransaction` gives the signature; the transaction is executed first in the next slot."""
+    """`sendTransaction` gives the signature; the transaction is executed in the next slot, and counted after the slot's own."""
     signature = await call(engine, "sendTransaction", b64encode(pay(9)).decode(), {"encoding": "base64"})
     await engine.execute_slot()
 
-    assert (await call(engine, "getTransaction", signature))["transactionIndex"] == 0
+    assert (await call(engine, "getTransaction", signature))["transactionIndex"] == 1
 
 
 async def test_a_transaction_that_fails_its_preflight_is_not_sent(engine: Engine) -> None:

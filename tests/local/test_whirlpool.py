@@ -342,8 +342,6 @@ def executions(bundle: Path) -> Iterator[tuple[BundleTransaction, Execution]]:
             machine.load(account)
         for slot in reader.slots():
             machine.begin(slot)
-            if slot.transactions:
-                machine.prepare()
             for transaction in slot.transactions:
                 yield transaction, machine.execute(VersionedTransaction.from_bytes(transaction.wire))
 

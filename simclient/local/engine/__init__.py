@@ -9,20 +9,48 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .messages import Action as Action
+    from .messages import BatchFilter as BatchFilter
+    from .messages import FoundBatch as FoundBatch
+    from .messages import ModifiedAccount as ModifiedAccount
     from .process import Engine as Engine
+    from .process import PendingSlots as PendingSlots
     from .process import open_engine as open_engine
+    from .values import Kind as Kind
     from .values import Published as Published
     from .values import SlotResult as SlotResult
     from .values import TransactionRefused as TransactionRefused
 
-__all__ = ["Engine", "Published", "SlotResult", "TransactionRefused", "open_engine"]
+__all__ = [
+    "Action",
+    "BatchFilter",
+    "Engine",
+    "FoundBatch",
+    "Kind",
+    "ModifiedAccount",
+    "PendingSlots",
+    "Published",
+    "SlotResult",
+    "TransactionRefused",
+    "open_engine",
+]
+
+_HOMES = {
+    "Engine": "process",
+    "PendingSlots": "process",
+    "open_engine": "process",
+    "Kind": "values",
+    "Published": "values",
+    "SlotResult": "values",
+    "TransactionRefused": "values",
+}
+"""All others live in `messages`."""
 
 
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
-    home = "process" if name in ("Engine", "open_engine") else "values"
-    value: object = getattr(import_module(f".{home}", __name__), name)
+    value: object = getattr(import_module(f".{_HOMES.get(name, 'messages')}", __name__), name)
     globals()[name] = value
     return value

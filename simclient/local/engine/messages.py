@@ -9,22 +9,27 @@ from typing import Literal
 
 import msgspec
 
-from .values import Kind
+from .values import Published
 
 __all__ = [
     "LENGTH_BYTES",
     "LONGEST_MESSAGE_BYTES",
+    "Action",
     "Answer",
     "Answered",
+    "BatchFilter",
     "Execute",
     "Executed",
+    "ExecutedSlot",
     "Failed",
+    "FoundBatch",
     "Load",
     "Loaded",
     "ModifiedAccount",
-    "Note",
     "Request",
     "Rpc",
+    "Scout",
+    "Scouted",
     "frame",
 ]
 
@@ -43,22 +48,69 @@ class ModifiedAccount(msgspec.Struct, frozen=True):
     executable: bool
 
 
-class Load(msgspec.Struct, frozen=True, tag="load"):
+class BatchFilter(msgspec.Struct, frozen=True):
+    """What a transaction has to do for its batch to be announced, or for an action to be carried out at it."""
+
+    programs: frozenset[str]
+    """It invokes one of these."""
+    accounts: frozenset[str] = frozenset()
+    """It may write one of these; empty: any."""
+    without_tokens: bool = False
+    """It moves no tokens."""
+
+
+class Action(msgspec.Struct, frozen=True):
+    """What is done by itself at an anchor: before or after certain slots, every so many, or matching batches."""
+
+    is_before: bool
+    is_committed: bool
+    """Whether its effects stay."""
+    transactions: list[bytes]
+    label: str | None
+    slots: list[int] | None = None
+    """The n-th transaction is for the n-th of these slots."""
+    every_slots: int | None = None
+    """At the slots that are multiples of this."""
+    match: BatchFilter | None = None
+    """At the batches that match."""
+    overrides: list[ModifiedAccount] = []
+    """Accounts as the first transaction is to find them."""
+    return_accounts: list[str] = []
+
+
+class Load(msgspec.Struct, frozen=True, tag="load", kw_only=True):
     """Load a bundle and execute everything before `start_slot`."""
 
     id: int
     bundle: str
     start_slot: int
     end_slot: int
-    extra_compute_units: int
+    extra_compute_units: int = 0
+    signers: frozenset[str] = frozenset()
+    """Only recorded transactions that one of these has signed are executed; empty: all."""
+    filters: list[BatchFilter] = []
+    """What `Scout` looks for."""
+    actions: list[Action] = []
 
 
-class Execute(msgspec.Struct, frozen=True, tag="execute"):
-    """Execute the next slot of the range."""
+class Scout(msgspec.Struct, frozen=True, tag="scout"):
+    """Look further ahead in the bundle for batches that match a filter."""
+
+    id: int
+    most_slots: int
+
+
+class Execute(msgspec.Struct, frozen=True, tag="execute", kw_only=True):
+    """Execute the next slots of the range, or what is left of a slot that was left within, and stop after a while."""
 
     id: int
     transactions: list[bytes]
     modifications: list[ModifiedAccount]
+    most_slots: int = 1
+    last_slot: int | None = None
+    """Not beyond this one; None: the range's."""
+    stop_at: tuple[int, int] | None = None
+    """Stop in this slot, just before this batch of it."""
 
 
 class Rpc(msgspec.Struct, frozen=True, tag="rpc"):
@@ -76,25 +128,48 @@ class Loaded(msgspec.Struct, frozen=True, tag="loaded"):
     """None where the range has no slot."""
 
 
-class Note(msgspec.Struct, frozen=True, array_like=True):
-    """A `Published` on its way."""
+class FoundBatch(msgspec.Struct, frozen=True, array_like=True):
+    """A batch that matches, ahead of its execution."""
 
-    kind: Kind
-    keys: tuple[str, ...]
-    programs: tuple[str, ...]
-    result: bytes
+    slot: int
+    batch: int
+    filters: tuple[int, ...]
+    """Which of them."""
+    transactions: tuple[bytes, ...]
+    """Those that match."""
+    places: tuple[int, ...]
+    """Of these transactions in their block."""
+
+
+class Scouted(msgspec.Struct, frozen=True, tag="scouted"):
+    """How far was looked, and what was found there."""
+
+    id: int
+    found: list[FoundBatch]
+    known_to: int | None
+    """Everything up to this slot is known; None: the whole range."""
+
+
+class ExecutedSlot(msgspec.Struct, frozen=True, array_like=True):
+    """A slot that was executed, or a part of one."""
+
+    slot: int
+    published: list[Published]
+    summary: tuple[int, int, int, int, int]
+    """Correct, incorrect, not executed, other balances, other logs."""
+    next_batch: int | None
+    """The first batch that was not executed; None: the whole slot was."""
+    errors: list[str]
+    """What is to be said of transactions that users added, and that did not get as far as being executed."""
 
 
 class Executed(msgspec.Struct, frozen=True, tag="executed"):
-    """A slot was executed."""
+    """Slots were executed; none where the stop was reached already."""
 
     id: int
-    slot: int
-    published: list[Note]
-    summary: tuple[int, int, int, int, int]
-    """Correct, incorrect, not executed, other balances, other logs."""
+    slots: list[ExecutedSlot]
     next_slot: int | None
-    """None where the range has no further slot."""
+    """The next slot to execute, or to go on with; None where the range has none."""
 
 
 class Answered(msgspec.Struct, frozen=True, tag="answered"):
@@ -114,8 +189,8 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
     """Of the transaction that is none."""
 
 
-Request = Load | Execute | Rpc
-Answer = Loaded | Executed | Answered | Failed
+Request = Load | Scout | Execute | Rpc
+Answer = Loaded | Scouted | Executed | Answered | Failed
 
 
 def frame(message: Request | Answer) -> bytes:

@@ -7,10 +7,11 @@ was cancelled does not confuse the next. A process that dies fails every pending
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from subprocess import PIPE
+from types import MappingProxyType
 from typing import TypeVar, final
 
 import msgspec
@@ -23,26 +24,31 @@ from ...wire.summary import SessionSummary
 from .messages import (
     LENGTH_BYTES,
     LONGEST_MESSAGE_BYTES,
+    Action,
     Answer,
     Answered,
+    BatchFilter,
     Execute,
     Executed,
+    ExecutedSlot,
     Failed,
     Load,
     Loaded,
     ModifiedAccount,
-    Note,
     Request,
     Rpc,
+    Scout,
+    Scouted,
     frame,
 )
-from .values import Published, SlotResult, TransactionRefused
+from .values import SlotResult, TransactionRefused
 
-__all__ = ["Engine", "open_engine"]
+__all__ = ["Engine", "PendingSlots", "open_engine"]
 
-_AnswerT = TypeVar("_AnswerT", Loaded, Executed, Answered)
+_AnswerT = TypeVar("_AnswerT", Loaded, Scouted, Executed, Answered)
 
 _READ_BYTES = 256 * 2**10
+_U64_MAX = 2**64 - 1
 _UNWRITTEN_REQUESTS = 64
 """Requests waiting for the pipe; more callers wait their turn."""
 _BURIAL_SECONDS = 5.0
@@ -51,7 +57,14 @@ _BURIAL_SECONDS = 5.0
 
 @asynccontextmanager
 async def open_engine(
-    bundle: Path, *, start_slot: int, end_slot: int, extra_compute_units: int | None = None
+    bundle: Path,
+    *,
+    start_slot: int,
+    end_slot: int,
+    extra_compute_units: int | None = None,
+    signers: Iterable[str] = (),
+    filters: Sequence[BatchFilter] = (),
+    actions: Sequence[Action] = (),
 ) -> AsyncGenerator[Engine]:
     """Start an engine process for one session; it is gone when the block is left.
 
@@ -62,9 +75,13 @@ async def open_engine(
         start_slot: The first slot; earlier slots of the bundle are executed in silence first.
         end_slot: The last slot, inclusive.
         extra_compute_units: Added to each limit that a transaction sets; signatures are then not verified.
+        signers: Only recorded transactions that one of these has signed are executed; empty: all.
+        filters: What `look_ahead` looks for.
+        actions: What is done by itself.
 
     Raises:
         BundleError: The bundle cannot be read.
+        InputError: An action has a transaction or an account that is none.
         ConnectionLost: The process could not be started, or died.
     """
     process = await _start()
@@ -74,7 +91,18 @@ async def open_engine(
             running_beside(engine.write_requests, name="engine requests"),
             running_beside(engine.read_answers, name="engine answers"),
         ):
-            await engine.load(bundle, start_slot, end_slot, extra_compute_units or 0)
+            await engine.load(
+                lambda number: Load(
+                    id=number,
+                    bundle=str(bundle),
+                    start_slot=start_slot,
+                    end_slot=end_slot,
+                    extra_compute_units=extra_compute_units or 0,
+                    signers=frozenset(signers),
+                    filters=list(filters),
+                    actions=list(actions),
+                )
+            )
             yield engine
     finally:
         process.kill()
@@ -103,33 +131,63 @@ class Engine:
     async def execute_slot(
         self, *, transactions: Sequence[bytes] = (), modifications: Mapping[str, AccountData] | None = None
     ) -> SlotResult:
-        """Execute the next slot of the range, after the modifications and the transactions.
+        """Execute the next slot of the range; as `begin`, and its `results`."""
+        pending = await self.begin(transactions=transactions, modifications=modifications or {}, most_slots=1)
+        [result] = await pending.results()
+        return result
+
+    async def begin(
+        self,
+        *,
+        transactions: Sequence[bytes] = (),
+        modifications: Mapping[str, AccountData] = MappingProxyType({}),
+        most_slots: int,
+        last_slot: int | None = None,
+        stop_at: tuple[int, int] | None = None,
+    ) -> PendingSlots:
+        """Let the next slots be executed, after the modifications and the transactions: at least one, and no more than a turn's.
+
+        Args:
+            transactions: Executed first, in the first of the slots.
+            modifications: Accounts to set before that, by address.
+            most_slots: How many slots at most.
+            last_slot: The last one that may be executed, unless it is the only one.
+            stop_at: A slot, and the batch of it before which to stop.
 
         Raises:
-            TransactionRefused: A transaction is not one.
-            BundleError: The bundle cannot be read further; there is no going on.
-            InputError: There is no further slot, or an account cannot be set; nothing has changed.
             ConnectionLost: The process died.
         """
         modified = [
             ModifiedAccount(address, account.lamports, account.owner, account.data.decode(), account.executable)
-            for address, account in (modifications or {}).items()
+            for address, account in modifications.items()
         ]
-        answer = await self._call(lambda number: Execute(number, list(transactions), modified), Executed)
-        self.next_slot = answer.next_slot
-        correct, incorrect, errors, balances, logs = answer.summary
-        return SlotResult(
-            slot=answer.slot,
-            published=tuple(map(_published, answer.published)),
-            summary=SessionSummary(
-                correct_simulation=correct,
-                incorrect_simulation=incorrect,
-                execution_errors=errors,
-                balance_diff=balances,
-                log_diff=logs,
-            ),
-            next_slot=answer.next_slot,
+        pending = await self._begin(
+            lambda number: Execute(
+                id=number,
+                transactions=list(transactions),
+                modifications=modified,
+                most_slots=min(most_slots, _U64_MAX),
+                last_slot=last_slot,
+                stop_at=stop_at,
+            )
         )
+        return PendingSlots(self, pending)
+
+    async def finish(self, pending: _Pending) -> tuple[SlotResult, ...]:
+        """Wait for the slots of a turn; what `PendingSlots.results` is made of."""
+        answer = await self._finish(pending, Executed)
+        self.next_slot = answer.next_slot
+        slots = [*(slot.slot for slot in answer.slots[1:]), answer.next_slot]
+        return tuple(map(_result, answer.slots, slots))
+
+    async def look_ahead(self, most_slots: int) -> Scouted:
+        """Look for batches that match a filter, in so many further blocks that nobody looked at before.
+
+        Raises:
+            BundleError: The bundle cannot be read further.
+            ConnectionLost: The process died.
+        """
+        return await self._call(lambda number: Scout(number, most_slots), Scouted)
 
     async def rpc(self, body: bytes) -> bytes:
         """Answer a JSON-RPC body from the state after the last executed slot.
@@ -139,12 +197,9 @@ class Engine:
         """
         return (await self._call(lambda number: Rpc(number, body), Answered)).body
 
-    async def load(self, bundle: Path, start_slot: int, end_slot: int, extra_compute_units: int) -> None:
+    async def load(self, request: Callable[[int], Load]) -> None:
         """Load the bundle; the first request."""
-        answer = await self._call(
-            lambda number: Load(number, str(bundle), start_slot, end_slot, extra_compute_units), Loaded
-        )
-        self.next_slot = answer.next_slot
+        self.next_slot = (await self._call(request, Loaded)).next_slot
 
     async def write_requests(self) -> None:
         """Write requests in order; a task."""
@@ -177,15 +232,25 @@ class Engine:
         await self._stdout.aclose()
 
     async def _call(self, request: Callable[[int], Request], kind: type[_AnswerT]) -> _AnswerT:
+        return await self._finish(await self._begin(request), kind)
+
+    async def _begin(self, request: Callable[[int], Request]) -> _Pending:
+        self._check_alive()
         self._number += 1
-        number = self._number
-        pending = self._pending[number] = _Pending()
+        pending = self._pending[self._number] = _Pending(self._number)
         try:
-            self._check_alive()
-            await self._requests.send(frame(request(number)))
+            await self._requests.send(frame(request(pending.number)))
+        except BaseException:
+            self._pending.pop(pending.number, None)
+            raise
+
+        return pending
+
+    async def _finish(self, pending: _Pending, kind: type[_AnswerT]) -> _AnswerT:
+        try:
             await pending.done.wait()
         finally:
-            self._pending.pop(number, None)
+            self._pending.pop(pending.number, None)
         self._check_alive(pending)
         if isinstance(pending.answer, Failed):
             raise _refusal(pending.answer)
@@ -214,10 +279,31 @@ class Engine:
         return bytes(buffer)
 
 
+@final
+class PendingSlots:
+    """Slots that the engine is executing."""
+
+    def __init__(self, engine: Engine, pending: _Pending) -> None:
+        self._engine = engine
+        self._pending = pending
+
+    async def results(self) -> tuple[SlotResult, ...]:
+        """Wait for them.
+
+        Raises:
+            TransactionRefused: A transaction is not one.
+            BundleError: The bundle cannot be read further; there is no going on.
+            InputError: There is no further slot, or an account cannot be set; nothing has changed.
+            ConnectionLost: The process died.
+        """
+        return await self._engine.finish(self._pending)
+
+
 class _Pending:
     """A request that waits for its answer."""
 
-    def __init__(self) -> None:
+    def __init__(self, number: int) -> None:
+        self.number = number
         self.done = trio.Event()
         self.answer: Answer | None = None
 
@@ -240,5 +326,19 @@ def _refusal(failed: Failed) -> InputError:
             return InputError(failed.message)
 
 
-def _published(note: Note) -> Published:
-    return Published(kind=note.kind, keys=note.keys, programs=note.programs, result=note.result)
+def _result(executed: ExecutedSlot, next_slot: int | None) -> SlotResult:
+    correct, incorrect, errors, balances, logs = executed.summary
+    return SlotResult(
+        slot=executed.slot,
+        published=tuple(executed.published),
+        summary=SessionSummary(
+            correct_simulation=correct,
+            incorrect_simulation=incorrect,
+            execution_errors=errors,
+            balance_diff=balances,
+            log_diff=logs,
+        ),
+        errors=tuple(executed.errors),
+        next_batch=executed.next_batch,
+        next_slot=next_slot,
+    )

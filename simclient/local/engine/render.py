@@ -9,14 +9,14 @@ import msgspec
 from solders.transaction_metadata import TransactionMetadata
 
 from .accounts import TokenAccount, ui_account, ui_amount
-from .messages import Note
 from .svm import Execution, Machine
 from .transactions import instruction_json, transaction_json, version_of
+from .values import Published
 
 __all__ = ["notes_of", "return_data_json", "transaction_result"]
 
 
-def notes_of(machine: Machine, execution: Execution, tx_index: int) -> Iterator[tuple[Note, bool]]:
+def notes_of(machine: Machine, execution: Execution, tx_index: int) -> Iterator[tuple[Published, bool]]:
     """Give the notifications of one transaction in order, each with whether it is the transaction's own."""
     signature = str(execution.transaction.signatures[0])
     slot = machine.slot
@@ -31,15 +31,15 @@ def notes_of(machine: Machine, execution: Execution, tx_index: int) -> Iterator[
             "post": ui_account(change.post),
         }
         owners = dict.fromkeys(str(account.owner) for account in (change.pre, change.post) if account is not None)
-        yield Note("accountDiff", (str(change.address),), tuple(owners), msgspec.json.encode(result)), False
+        yield Published("accountDiff", (str(change.address),), tuple(owners), msgspec.json.encode(result)), False
 
     mentioned = tuple(dict.fromkeys(map(str, execution.keys.all)))
-    yield Note("transaction", mentioned, (), transaction_result(machine, execution, tx_index)), True
+    yield Published("transaction", mentioned, (), transaction_result(machine, execution, tx_index)), True
     logs = {
         "context": {"slot": slot},
         "value": {"signature": signature, "err": execution.error, "logs": execution.meta.logs()},
     }
-    yield Note("logs", mentioned, (), msgspec.json.encode(logs)), False
+    yield Published("logs", mentioned, (), msgspec.json.encode(logs)), False
 
 
 def transaction_result(machine: Machine, execution: Execution, tx_index: int) -> bytes:

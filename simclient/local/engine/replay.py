@@ -1,66 +1,95 @@
-"""One session's replay: the blocks of a bundle in order, what was executed, and how it compares with what was recorded."""
+"""One session's replay: the blocks of a bundle in order, what was executed, and how it compares with what was recorded.
+
+A block is executed batch by batch, and may be left within: `stop_at` names a batch, and what comes next goes on with it. In a block come
+first the user's transactions, then the actions before the slot, then the recorded transactions, then the actions after the slot. The
+recorded ones keep their places in the block as their index; the user's are counted on after the last of them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import final
+from typing import Final, final
 
+from solders.account import Account
+from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
 from ...errors import BundleError, InputError
-from ..bundle import BundleReader, BundleSlot, BundleTransaction, open_bundle
-from ..bundle import RecordedOutcome as Outcome
+from ..bundle import BundleReader, BundleSlot, open_bundle
+from .actions import ScheduledActions
+from .blocks import ReadBlock
 from .ledger import Ledger
-from .messages import Executed, ModifiedAccount, Note
-from .render import notes_of
-from .svm import Execution, Machine
+from .messages import Execute, Executed, ExecutedSlot, Load, Scouted
+from .open_block import OpenBlock, execute_block
+from .scout import BatchScout
+from .svm import Machine
 from .transactions import read_transaction
 from .values import TransactionRefused
 
 __all__ = ["Replay"]
 
-_MOST_WAITING = 10_000
+_MOST_WAITING: Final = 10_000
 """Transactions sent over RPC that wait for the next block: several times what a block holds."""
+_TURN_SECONDS: Final = 0.02
+"""After so long an answer is given, so that an RPC request does not wait longer behind a long run."""
+_TURN_BYTES: Final = 2**20
+"""And after so many bytes of notifications."""
+_LOOKUP_TABLES: Final = Pubkey.from_string("AddressLookupTab1e1111111111111111111111111")
 
 
 @final
 class Replay:
     """The bundle, the machine, and where the two are."""
 
-    def __init__(self, bundle: Path, *, start_slot: int, end_slot: int, extra_compute_units: int) -> None:
+    def __init__(self, load: Load) -> None:
         """Load the accounts and execute, in silence, everything before `start_slot`.
 
         Raises:
             BundleError: The bundle cannot be read.
+            InputError: An action is none.
         """
-        self._reader: BundleReader = open_bundle(bundle)
-        self._end_slot = end_slot
-        self.machine = Machine(self._reader.header.signatures, extra_compute_units=extra_compute_units)
+        self._actions = ScheduledActions(load.actions)
+        self._reader: BundleReader = open_bundle(load.bundle)
+        self._end_slot = load.end_slot
+        self._signers = load.signers
+        self._tables: dict[Pubkey, Account] = {}
+        self.machine = Machine(self._reader.header.signatures, extra_compute_units=load.extra_compute_units)
         for account in self._reader.accounts():
             self.machine.load(account)
+            if account.owner == bytes(_LOOKUP_TABLES):
+                address = Pubkey.from_bytes(account.address)
+                self._tables[address] = Account(account.lamports, account.data, _LOOKUP_TABLES, False)
+        self._scout = BatchScout(
+            Path(load.bundle),
+            start_slot=load.start_slot,
+            end_slot=load.end_slot,
+            filters=load.filters,
+            tables=self._tables.get,
+            signers=load.signers,
+        )
         self._blocks: Iterator[BundleSlot] = iter(self._reader.slots())
         self._next: BundleSlot | None = next(self._blocks, None)
+        self._damage: BundleError | None = None
+        """Why the bundle cannot be read beyond the blocks that were executed."""
+        self._open: OpenBlock | None = None
         self._waiting: list[VersionedTransaction] = []
         self.ledger = Ledger()
-        self._skip_to(start_slot)
+        self._skip_to(load.start_slot)
 
     @property
     def next_slot(self) -> int | None:
-        """The next slot of the range that exists; None where there is none."""
+        """The next slot of the range that exists, or that was left within; None where there is none."""
         return None if self._next is None or self._next.slot > self._end_slot else self._next.slot
 
-    @property
-    def has_slots(self) -> bool:
-        """Whether the range has a further slot."""
-        return self.next_slot is not None
-
     def close(self) -> None:
-        """Close the bundle's file."""
+        """Close the bundle."""
         self._reader.close()
+        self._scout.close()
 
     def send(self, transaction: VersionedTransaction) -> None:
-        """Let a transaction go into the next block, before the recorded ones.
+        """Let a transaction go into the next block, or into what is left of this one, before the recorded ones.
 
         Raises:
             InputError: Too many wait for it already.
@@ -70,58 +99,91 @@ class Replay:
 
         self._waiting.append(transaction)
 
-    def execute_next(
-        self, request_id: int, transactions: Sequence[bytes], modifications: Sequence[ModifiedAccount]
-    ) -> Executed:
-        """Execute the next block of the range, after the modifications and the user's transactions.
+    def look_ahead(self, request_id: int, most_slots: int) -> Scouted:
+        """Look for batches that match the filters in so many further blocks.
+
+        Raises:
+            BundleError: The bundle cannot be read further.
+        """
+        return self._scout.look(request_id, most_slots)
+
+    def execute(self, request: Execute) -> Executed:
+        """Execute what is asked for, after the modifications and the user's transactions, but no more than a turn's worth.
 
         Raises:
             InputError: There is no further block, or an account cannot be set; nothing has changed.
             TransactionRefused: A user's transaction is not one; nothing has changed.
             BundleError: The bundle cannot be read further.
         """
-        block = self._next
-        if block is None or block.slot > self._end_slot:
+        mine = [_parse(wire, index) for index, wire in enumerate(request.transactions)]
+        block = self._opened()
+        self.machine.modify(request.modifications)
+        self._waiting += mine
+        executed: list[ExecutedSlot] = []
+        deadline, size = time.monotonic() + _TURN_SECONDS, 0
+        while True:
+            executed.append(self._execute_block(block, _batch_to_stop_at(request, block)))
+            size += sum(len(note.result) for note in executed[-1].published)
+            is_over = executed[-1].next_batch is not None or len(executed) == request.most_slots
+            if is_over or size > _TURN_BYTES or time.monotonic() > deadline or not self._may_go_on(request):
+                return Executed(request.id, executed, self.next_slot)
+            block = self._opened()
+
+    def _may_go_on(self, request: Execute) -> bool:
+        following = None if self._damage is not None else self.next_slot
+        if following is None:
+            return False
+
+        return request.last_slot is None or following <= request.last_slot
+
+    def _opened(self) -> OpenBlock:
+        """Return the block that is being executed, or begin the next one."""
+        if self._damage is not None:
+            raise self._damage
+        if self._open is not None:
+            return self._open
+        if self._next is None or self._next.slot > self._end_slot:
             raise InputError("the range has no further slot")
 
-        mine = [_parse(wire, index) for index, wire in enumerate(transactions)]
-        theirs = _recorded(block)
-        self.machine.modify(modifications)
-        executed: list[tuple[VersionedTransaction, Outcome | None]] = [(t, None) for t in (*self._waiting, *mine)]
-        executed += theirs
-        self._waiting = []
-        self._begin(block)
-        self.ledger.begin(block)
-        tally = _Tally()
-        notes: list[Note] = []
-        for index, (transaction, outcome) in enumerate(executed):
-            execution = self.machine.execute(transaction)
-            tally.add(execution, outcome)
-            for note, is_transaction in notes_of(self.machine, execution, index):
-                notes.append(note)
-                if is_transaction:
-                    self._remember(execution, note)
-        self._next = next(self._blocks, None)
-        return Executed(
-            id=request_id, slot=block.slot, published=notes, summary=tally.counts(), next_slot=self.next_slot
-        )
+        return OpenBlock(ReadBlock(self._next, self._tables.get, self._signers))
+
+    def _execute_block(self, block: OpenBlock, stop_before: int | None) -> ExecutedSlot:
+        """Execute a block up to a batch; None: the whole of it."""
+        if self._open is None:
+            self._begin(block)
+        waiting, self._waiting = self._waiting, []
+        executed = execute_block(block, self.machine, self.ledger, self._actions, waiting, stop_before)
+        if executed.next_batch is None:
+            self._open = None
+            self._read_next()
+        return executed
+
+    def _begin(self, block: OpenBlock) -> None:
+        self._open = block
+        self.machine.begin(block.block.block)
+        self.ledger.begin(block.block.block)
+
+    def _read_next(self) -> None:
+        try:
+            self._next = next(self._blocks, None)
+        except BundleError as error:
+            self._damage = error
 
     def _skip_to(self, start_slot: int) -> None:
         while self._next is not None and self._next.slot < start_slot:
-            self._begin(self._next)
+            block = ReadBlock(self._next, self._tables.get, self._signers)
+            self.machine.begin(self._next)
             self.ledger.pass_over(self._next)
-            for transaction, _ in _recorded(self._next):
+            for transaction, _ in block.transactions:
                 self.machine.execute(transaction)
             self._next = next(self._blocks, None)
 
-    def _begin(self, block: BundleSlot) -> None:
-        self.machine.begin(block)
-        self.machine.prepare()
 
-    def _remember(self, execution: Execution, note: Note) -> None:
-        """Keep an executed transaction for the RPC; `note` is the one of the transaction itself."""
-        transaction = execution.transaction
-        self.ledger.add(bytes(transaction), transaction.signatures[0], note.keys, execution.error, note.result)
+def _batch_to_stop_at(request: Execute, block: OpenBlock) -> int | None:
+    if request.stop_at is None or request.stop_at[0] != block.block.block.slot:
+        return None
+
+    return request.stop_at[1]
 
 
 def _parse(wire: bytes, index: int) -> VersionedTransaction:
@@ -129,43 +191,3 @@ def _parse(wire: bytes, index: int) -> VersionedTransaction:
         return read_transaction(wire)
     except InputError as error:
         raise TransactionRefused(str(error), index=index) from error
-
-
-def _recorded(block: BundleSlot) -> list[tuple[VersionedTransaction, Outcome | None]]:
-    return [(_read(transaction, block.slot), transaction.recorded) for transaction in block.transactions]
-
-
-def _read(transaction: BundleTransaction, slot: int) -> VersionedTransaction:
-    try:
-        return read_transaction(transaction.wire)
-    except InputError as error:
-        raise BundleError(f"a recorded transaction of slot {slot} cannot be executed: {error}") from error
-
-
-class _Tally:
-    """Compares outcomes with the recorded ones; a transaction of which nothing is recorded counts as correct when it was executed."""
-
-    def __init__(self) -> None:
-        self._correct = self._incorrect = self._not_executed = self._balances = self._logs = 0
-
-    def add(self, execution: Execution, recorded: Outcome | None) -> None:
-        """Count one transaction."""
-        if not execution.was_executed:
-            self._not_executed += 1
-            return
-
-        if recorded is None or recorded.is_success == (execution.error is None):
-            self._correct += 1
-        else:
-            self._incorrect += 1
-        if recorded is None:
-            return
-
-        if recorded.post_balances is not None and recorded.post_balances != execution.post_balances:
-            self._balances += 1
-        if recorded.logs is not None and recorded.logs != tuple(execution.meta.logs()):
-            self._logs += 1
-
-    def counts(self) -> tuple[int, int, int, int, int]:
-        """Correct, incorrect, not executed, other balances, other logs."""
-        return self._correct, self._incorrect, self._not_executed, self._balances, self._logs

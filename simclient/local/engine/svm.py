@@ -74,7 +74,9 @@ class Machine:
     def __init__(self, signatures: Signatures, *, extra_compute_units: int = 0) -> None:
         verify = signatures is Signatures.VERIFIED and not extra_compute_units  # a raised limit is not what was signed
         svm = LiteSVM().with_sigverify(verify).with_blockhash_check(False)
-        self.svm = svm.with_transaction_history(0).with_log_bytes_limit(None)
+        self._svm = svm.with_transaction_history(0).with_log_bytes_limit(None)
+        self._is_behind = False
+        """Whether the sysvars are those of an earlier block."""
         self.addresses: set[Pubkey] = set()
         """Of every account that was ever set or written here."""
         self._extra_compute_units = extra_compute_units
@@ -90,6 +92,18 @@ class Machine:
         self._epoch = -1
         self._epoch_start = 0
         self.blockhash = Hash.default()
+
+    @property
+    def svm(self) -> LiteSVM:
+        """The SVM, with the sysvars of the current block: they are set when somebody looks, since most blocks may be empty."""
+        if self._is_behind:
+            self._is_behind = False
+            self._set_sysvars()
+        return self._svm
+
+    @svm.setter
+    def svm(self, svm: LiteSVM) -> None:
+        self._svm = svm
 
     def load(self, account: BundleAccount) -> None:
         """Put an account there before the first slot.
@@ -153,13 +167,7 @@ class Machine:
             # The first block seen of an epoch may not be its first: the time of that one is reckoned back.
             self._epoch = epoch
             self._epoch_start = block.block_time - slots_before * _SLOT_MILLISECONDS // 1000
-
-    def prepare(self) -> None:
-        """Set the sysvars of the current block; a block without transactions needs none."""
-        self.svm.warp_to_slot(self.slot)
-        self.svm.set_clock(Clock(self.slot, self._epoch_start, self._epoch, self._epoch + 1, self.block_time))
-        if self._hashes:
-            self.svm.set_slot_hashes(list(self._hashes))
+        self._is_behind = True
 
     def execute(self, transaction: VersionedTransaction) -> Execution:
         """Execute one transaction and keep what it changed."""
@@ -194,6 +202,12 @@ class Machine:
     def simulate(self, transaction: VersionedTransaction) -> SimulatedTransactionInfo | FailedTransactionMetadata:
         """Execute a transaction without keeping anything."""
         return self.svm.simulate_transaction(transaction)
+
+    def _set_sysvars(self) -> None:
+        self._svm.warp_to_slot(self.slot)
+        self._svm.set_clock(Clock(self.slot, self._epoch_start, self._epoch, self._epoch + 1, self.block_time))
+        if self._hashes:
+            self._svm.set_slot_hashes(list(self._hashes))
 
     def _read(self, keys: Keys) -> dict[Pubkey, Account | None]:
         return {key: self.get_account(key) for key in keys.all}

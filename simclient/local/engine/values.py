@@ -5,23 +5,24 @@ from __future__ import annotations
 from typing import Literal
 
 import attrs
+import msgspec
 
 from ...errors import InputError
 from ...wire.summary import SessionSummary
 
 __all__ = ["Kind", "Published", "SlotResult", "TransactionRefused"]
 
-Kind = Literal["accountDiff", "transaction", "logs"]
+Kind = Literal["accountDiff", "transaction", "logs", "action"]
 
 
-@attrs.frozen(kw_only=True)
-class Published:
+class Published(msgspec.Struct, frozen=True, array_like=True):
     """One notification for whoever subscribed to it."""
 
     kind: Kind
     keys: tuple[str, ...]
-    """Addresses that a subscription may name: the account of a diff, everything that a transaction mentions."""
-    programs: tuple[str, ...] = ()
+    """Addresses that a subscription may name: the account of a diff, everything that a transaction mentions; an empty one for what
+    concerns the session as a whole."""
+    programs: tuple[str, ...]
     """Only for diffs: the owner before and after."""
     result: bytes
     """The JSON of `params.result`, ready to be sent."""
@@ -29,15 +30,19 @@ class Published:
 
 @attrs.frozen(kw_only=True)
 class SlotResult:
-    """One executed slot."""
+    """One executed slot, or a part of one."""
 
     slot: int
     published: tuple[Published, ...]
     """In the order of execution."""
     summary: SessionSummary
     """How its transactions compare with what was recorded."""
+    errors: tuple[str, ...] = ()
+    """What is to be said of transactions that users added, and that did not get as far as being executed."""
+    next_batch: int | None = None
+    """The first batch that was not executed; None: the whole slot was."""
     next_slot: int | None
-    """The next slot of the range that exists; None where there is none."""
+    """The next slot of the range that exists, or this one if it was left within; None where there is none."""
 
     @property
     def is_last(self) -> bool:

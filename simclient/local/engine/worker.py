@@ -10,13 +10,12 @@ import ctypes
 import os
 import signal
 import sys
-from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
 
 from ...errors import BundleError, InputError
-from .messages import LENGTH_BYTES, Answer, Answered, Execute, Failed, Load, Loaded, Request, Rpc, frame
+from .messages import LENGTH_BYTES, Answer, Answered, Execute, Failed, Load, Loaded, Request, Rpc, Scout, frame
 from .replay import Replay
 from .rpc import RpcServer
 from .values import TransactionRefused
@@ -53,21 +52,19 @@ def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
 
 
 def _load(request: Load) -> tuple[tuple[Replay, RpcServer], Answer]:
-    replay = Replay(
-        Path(request.bundle),
-        start_slot=request.start_slot,
-        end_slot=request.end_slot,
-        extra_compute_units=request.extra_compute_units,
-    )
+    replay = Replay(request)
     return (replay, RpcServer(replay)), Loaded(request.id, replay.next_slot)
 
 
-def _answer(engine: tuple[Replay, RpcServer], request: Execute | Rpc) -> Answer:
+def _answer(engine: tuple[Replay, RpcServer], request: Execute | Scout | Rpc) -> Answer:
     replay, rpc = engine
-    if isinstance(request, Execute):
-        return replay.execute_next(request.id, request.transactions, request.modifications)
-
-    return Answered(request.id, rpc.answer(request.body))
+    match request:
+        case Execute():
+            return replay.execute(request)
+        case Scout():
+            return replay.look_ahead(request.id, request.most_slots)
+        case Rpc():
+            return Answered(request.id, rpc.answer(request.body))
 
 
 def _failed(request_id: int, error: InputError) -> Failed:

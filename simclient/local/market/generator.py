@@ -66,7 +66,6 @@ def _recorded(machine: Machine) -> Iterator[BundleSlot]:
     """Execute each block and keep what came of it."""
     for slot, wires in _blocks():
         machine.begin(slot)
-        machine.prepare()
         transactions = tuple(BundleTransaction(wire=wire, recorded=_outcome(machine, wire)) for wire in wires)
         yield attrs.evolve(slot, transactions=transactions)
 

@@ -16,7 +16,7 @@ import trio
 from ...errors import RemoteProtocolError
 from ...transport.frames import encode_frames
 from ...wire.codec import read_request, write_response
-from ...wire.failures import BacktestFailure, InvalidRequest, SessionNotFound
+from ...wire.failures import BacktestFailure, InvalidRequest, NoMoreBlocks, SessionNotFound
 from ...wire.requests import (
     AttachParallelSession,
     AttachSession,
@@ -159,7 +159,7 @@ class ControlConnection:
                 self._go(self._only(), check_continue(request))
             case ContinueTo():
                 session = self._only()
-                self._go(session, check_continue_to(request, session.slot))
+                self._go(session, check_continue_to(request, session.position))
             case CloseSession():
                 await self._close()
             case _:
@@ -177,7 +177,7 @@ class ControlConnection:
                 case ContinueSubSession(request=going_on):
                     self._go(session, check_continue(going_on))
                 case ContinueSubSessionTo(request=going_to):
-                    self._go(session, check_continue_to(going_to, session.slot))
+                    self._go(session, check_continue_to(going_to, session.position))
                 case CloseSubSession():
                     session.say_closed()
                     self._sessions.end_member(request.session_id)
@@ -270,6 +270,8 @@ class ControlConnection:
         return session
 
     def _go(self, session: ServedSession, advance: Advance) -> None:
+        if session.has_completed:
+            raise Refused(NoMoreBlocks())
         if not session.ask(advance):
             raise Refused(InvalidRequest(error="the session is not ready; wait for readyForContinue"))
 

@@ -6,6 +6,7 @@ notifications of one connection are one zstd stream; acknowledgements are text.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import final
 
 import attrs
@@ -29,7 +30,8 @@ from ...wire.jsonrpc import (
     write_result,
     write_subscription_complete,
 )
-from ..engine import Published
+from ...wire.subscriptions import ACCOUNT_DIFFS, ACTIONS, ADDRESSED, DIAGNOSTICS, LOGS, REPLACEMENTS, TRANSACTIONS
+from ..engine import Kind, Published
 from .limits import SimulatorLimits
 from .replay_log import Reader
 from .session import ServedSession
@@ -44,7 +46,14 @@ _BATCH_BYTES = 256 * 2**10
 _SERVER_ERROR = -32000
 """The first of the codes that JSON-RPC leaves to servers."""
 _GONE = 1001
-_KIND_OF = {"accountDiffSubscribe": "accountDiff", "transactionSubscribe": "transaction", "logsSubscribe": "logs"}
+_KIND_OF: Mapping[str, Kind | None] = {
+    ACCOUNT_DIFFS: "accountDiff",
+    TRANSACTIONS: "transaction",
+    LOGS: "logs",
+    ACTIONS: "action",
+    DIAGNOSTICS: None,  # there is no router here, so that nothing ever comes but the end
+    REPLACEMENTS: None,
+}
 
 
 @attrs.define(eq=False)
@@ -116,7 +125,7 @@ class DataConnection:
             self._drop(number)
 
     async def _subscribe(self, request: SubscribeRequest) -> None:
-        if not is_address(request.key.address):
+        if request.key.method in ADDRESSED and not is_address(request.key.address):
             message = f"Invalid params: {request.key.address[:60]!r} is not base58 of 32 bytes"
             await self._socket.send_text(write_error(request.request_id, INVALID_PARAMS, message))
             return

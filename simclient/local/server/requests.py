@@ -20,8 +20,9 @@ from ...wire.failures import (
 from ...wire.generation import NEWEST, Generation
 from ...wire.params import SessionParams
 from ...wire.requests import Continue, ContinueTo
-from .advance import Advance
+from .advance import Advance, Pause, Position
 from .refusals import Refused
+from .schedule import actions_of, filters_of
 
 __all__ = ["check_continue", "check_continue_to", "check_name", "check_params", "generation_of"]
 
@@ -67,6 +68,8 @@ def check_params(params: SessionParams) -> None:
     for name, value in unserved.items():
         if value:
             raise _refused(f"{name} is not served by this simulator: there is no router in it; leave it out")
+    filters_of(params)
+    actions_of(params)
 
 
 def check_name(name: str | None) -> str | None:
@@ -102,18 +105,22 @@ def check_continue(request: Continue) -> Advance:
     )
 
 
-def check_continue_to(request: ContinueTo, last_slot: int) -> Advance:
-    """Say what a `continueTo` means for a session that has executed `last_slot`.
+def check_continue_to(request: ContinueTo, position: Position) -> Advance:
+    """Say what a `continueTo` means for a session that is at `position`.
 
     Raises:
         Refused: That lies behind.
     """
-    if request.batch_index is not None:
-        raise _refused("this simulator stops at block boundaries only; leave batchIndex out")
-    if request.slot <= last_slot:
-        raise _refused(f"slot {request.slot} is behind: the session has executed slot {last_slot}")
+    pause = Pause(slot=request.slot, batch=request.batch_index)
+    if position.is_behind(pause):
+        where = f"slot {pause.slot}" if pause.batch is None else f"batch {pause.batch} of slot {pause.slot}"
+        raise _refused(f"{where} is behind: the session has executed slot {position.slot}{_within(position)}")
 
-    return Advance(pause_after=request.slot)
+    return Advance(pause=pause)
+
+
+def _within(position: Position) -> str:
+    return "" if position.within is None else f" and {position.within[1]} batches of slot {position.within[0]}"
 
 
 def _transaction(text: str, index: int) -> bytes:

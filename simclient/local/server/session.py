@@ -4,6 +4,8 @@ Rules, by the published protocol and not by our client's:
 - A session waits after `readyForContinue` or `paused`; one request makes it go on. A second one before that is answered with an error.
 - What the engine refuses changes nothing: the error comes, and then `readyForContinue`.
 - `continue` ends in `readyForContinue`, `continueTo` in `paused`, and either in `completed` at the end of the range.
+- With discovery filters, the next matching batch is announced before the session waits, if there is one. After a `paused` with no further
+  match ahead comes `readyForContinue`: the stepping helper of the official client waits for one of the two.
 - Every event has a sequence number, counted from 1, and is kept for replay within a bound; notifications likewise.
 - The notifications of a slot are there before its `slotNotification`.
 - After the last slot of the range comes `completed`, and then the end markers of all subscriptions.
@@ -12,26 +14,28 @@ Rules, by the published protocol and not by our client's:
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, final
 
 import trio
 
 from ...errors import BundleError, ConnectionLost, InputError
-from ...wire.accounts import AccountData
+from ...wire.accounts import EncodedBinary
 from ...wire.codec import write_response
 from ...wire.failures import (
+    AdvanceSlotFailed,
     BacktestFailure,
     Internal,
     InvalidRequest,
     InvalidTransactionFormat,
     NoProducedBlocksInRange,
+    SimulationError,
 )
 from ...wire.generation import NEWEST, Generation
 from ...wire.params import SessionParams
 from ...wire.responses import (
     Completed,
+    DiscoveryBatch,
     ErrorEvent,
     Paused,
     ReadyForContinue,
@@ -41,18 +45,21 @@ from ...wire.responses import (
     Success,
 )
 from ...wire.summary import SessionSummary
-from ..engine import Engine, Published, SlotResult, TransactionRefused, open_engine
-from .advance import Advance
+from ..engine import Engine, FoundBatch, PendingSlots, Published, SlotResult, TransactionRefused, open_engine
+from .advance import Advance, Position, next_turn
 from .bell import Bell
+from .discoveries import Discoveries
 from .limits import SimulatorLimits
 from .refusals import Refused, for_generation
 from .replay_log import ReplayLog
+from .schedule import actions_of, filters_of
 
 __all__ = ["ServedSession"]
 
 _TEXT_OVERHEAD_BYTES: Final = 100
 """Roughly what an item costs beside its text."""
-_U64_MAX: Final = 2**64 - 1
+_SCOUTED_SLOTS: Final = 256
+"""Looked through at once for discoveries: some ten milliseconds of the engine's time."""
 
 
 @final
@@ -84,8 +91,8 @@ class ServedSession:
         """Rings when anything about the session has changed."""
         self.engine: Engine | None = None
         """There once the bundle is loaded."""
-        self.slot = params.start_slot - 1
-        """The last that was executed."""
+        self.position = Position(slot=params.start_slot - 1)
+        self._discoveries = Discoveries(self.position, has_filters=bool(params.discoveries))
         self.is_ready = False
         self.has_completed = False
         self.has_ended = False
@@ -102,6 +109,9 @@ class ServedSession:
                     start_slot=self.params.start_slot,
                     end_slot=self.params.end_slot,
                     extra_compute_units=self.params.extra_compute_units,
+                    signers=self.params.signer_filter,
+                    filters=filters_of(self.params),
+                    actions=actions_of(self.params),
                 ) as engine:
                     self.engine = engine
                     await self._serve(engine)
@@ -156,6 +166,7 @@ class ServedSession:
             self.fail(NoProducedBlocksInRange(start_slot=start, end_slot=end))
             return
 
+        await self._discover(engine)
         self._wait(ReadyForContinue())
         await self._go_on(engine)
 
@@ -166,15 +177,21 @@ class ServedSession:
                 self.has_completed = True
                 self._say(Completed(summary=self._summary if self.params.send_summary else None))
                 await trio.sleep_forever()
-            paused = None if advance.pause_after is None or not is_done else Paused(slot=advance.pause_after)
-            self._wait(paused or ReadyForContinue())
+            await self._discover(engine)
+            if advance.pause is None or not is_done:
+                self._wait(ReadyForContinue())
+            else:
+                self._wait(Paused(slot=advance.pause.slot, batch_index=advance.pause.batch))
+                if self._discoveries.have_none_ahead:
+                    self._say(ReadyForContinue())
 
     async def _carry_out(self, engine: Engine, advance: Advance) -> bool:
         """Execute what was asked for; False: the engine refused it, which has been said."""
         try:
             await self._advance(engine, advance)
-        except BundleError:
-            raise
+        except BundleError as error:
+            self.fail(AdvanceSlotFailed(slot=engine.next_slot or self.position.slot, error=str(error)))
+            await trio.sleep_forever()
         except TransactionRefused as error:
             self.fail(InvalidTransactionFormat(index=error.index, error=str(error)))
             return False
@@ -185,16 +202,60 @@ class ServedSession:
         return True
 
     async def _advance(self, engine: Engine, advance: Advance) -> None:
-        last_slot = _U64_MAX if advance.pause_after is None else advance.pause_after
-        transactions, left = advance.transactions, advance.slots
-        modifications: Mapping[str, AccountData] | None = advance.modifications
-        while left and engine.next_slot is not None and engine.next_slot <= last_slot:
-            result = await engine.execute_slot(transactions=transactions, modifications=modifications)
-            if left == advance.slots:
+        """Execute turn by turn; while one is published the engine is at the next."""
+        left = advance.slots
+        pending = await self._begin_turn(engine, advance, left)
+        is_first = True
+        while pending is not None:
+            results = await pending.results()
+            self._reach(results[-1])
+            left -= len(results)
+            await self._discover(engine)
+            pending = await self._begin_turn(engine, advance, left, is_first=False)
+            if is_first:
                 self._announce(advance)
-            transactions, modifications, left = (), None, left - 1
-            await self._publish(result)
+                is_first = False
+            for result in results:
+                await self._publish(result)
         self._say(Status(status="executedBlockTransactions"))
+
+    async def _begin_turn(
+        self, engine: Engine, advance: Advance, left: int, *, is_first: bool = True
+    ) -> PendingSlots | None:
+        turn = next_turn(
+            advance,
+            slots_left=left,
+            position=self.position,
+            next_slot=engine.next_slot,
+            known_to=self._discoveries.known_to,
+        )
+        if turn is None:
+            return None
+
+        return await engine.begin(
+            transactions=advance.transactions if is_first else (),
+            modifications=advance.modifications if is_first else {},
+            most_slots=turn.most_slots,
+            last_slot=turn.last_slot,
+            stop_at=turn.stop_at,
+        )
+
+    def _reach(self, result: SlotResult) -> None:
+        if result.next_batch is None:
+            self.position = Position(slot=result.slot)
+        else:
+            self.position = Position(slot=self.position.slot, within=(result.slot, result.next_batch))
+        self._discoveries.reach(self.position)
+
+    async def _discover(self, engine: Engine) -> None:
+        """Announce matching batches until one lies ahead, or all are known."""
+        while not self._discoveries.are_enough(engine.next_slot):
+            scouted = await engine.look_ahead(_SCOUTED_SLOTS)
+            self._discoveries.add([(found.slot, found.batch) for found in scouted.found], scouted.known_to)
+            self._discoveries.reach(self.position)
+            for found in scouted.found:
+                await self._make_room()
+                self._say(_discovery(found, self.params))
 
     def _announce(self, advance: Advance) -> None:
         """Say that the engine took what was given: only then is it known to be good."""
@@ -209,17 +270,23 @@ class ServedSession:
 
     async def _publish(self, result: SlotResult) -> None:
         slots, positions = self._first_of_slot
-        slots.append(result.slot)
-        positions.append(self.notifications.end)
+        if not slots or slots[-1] != result.slot:
+            slots.append(result.slot)
+            positions.append(self.notifications.end)
         for published in result.published:
             while not self.notifications.has_room():
                 await self.bell.wait()
             self.notifications.append(published)
         self._summary = _sum(self._summary, result.summary)
-        self.slot = result.slot
+        await self._make_room()
+        for error in result.errors:
+            self._say(ErrorEvent(failure=SimulationError(error=error)))
+        if result.next_batch is None:
+            self._say(SlotNotification(slot=result.slot))
+
+    async def _make_room(self) -> None:
         while not self.events.has_room():
             await self.bell.wait()
-        self._say(SlotNotification(slot=result.slot))
 
     def _wait(self, reason: ReadyForContinue | Paused) -> None:
         self.is_ready = True
@@ -232,6 +299,17 @@ class ServedSession:
 
 def _size_of(published: Published) -> int:
     return len(published.result) + _TEXT_OVERHEAD_BYTES
+
+
+def _discovery(found: FoundBatch, params: SessionParams) -> DiscoveryBatch:
+    """Announce a batch; of a transaction its own bytes are given, since what the service puts beside them is not published."""
+    return DiscoveryBatch(
+        slot=found.slot,
+        batch_index=found.batch,
+        matched=tuple(params.discoveries[which] for which in found.filters),
+        transactions=tuple(map(EncodedBinary.from_bytes, found.transactions)),
+        transaction_indices=found.places,
+    )
 
 
 def _sum(a: SessionSummary, b: SessionSummary) -> SessionSummary:
