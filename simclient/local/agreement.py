@@ -86,8 +86,6 @@ def compare_with_history(path: Path | str) -> Agreement:
 def _execute(machine: Machine, block: BundleSlot, comparison: _Comparison) -> None:
     machine.begin(block)
     comparison.slots += 1
-    if block.transactions:
-        machine.prepare()
     for transaction in block.transactions:
         comparison.add(_execution(machine, transaction, block.slot), transaction.recorded)
 
