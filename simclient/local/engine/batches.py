@@ -46,7 +46,7 @@ def batches_of(
         collides = writes & written or writes & read or reads & written
         if place > first and (is_alone or not is_complete or collides):
             yield Batch(first, place)
-            first, read, written = place, set(), set()
+            first, read, written = place, set[Pubkey](), set[Pubkey]()
         is_alone = not is_complete
         read |= reads
         written |= writes
