@@ -33,7 +33,7 @@ class LiveProgress:
     def __init__(self, console: Console) -> None:
         self.result: RunResult | None = None
         self._console = console
-        self._first_slot = 0
+        self._first_slot = self._slots = 0
         self._counts = Text("connecting …")
         self._progress = Progress(
             TextColumn("slots"),
@@ -41,10 +41,11 @@ class LiveProgress:
             MofNCompleteColumn(),
             TextColumn("{task.fields[rate]}", markup=False),
             TimeElapsedColumn(),
+            TextColumn("{task.fields[left]}", markup=False),
             console=console,
             expand=True,
         )
-        self._task = self._progress.add_task("slots", total=None, rate="")
+        self._task = self._progress.add_task("slots", total=None, rate="", left="")
         self._live = Live(
             Group(self._progress, self._counts),
             console=console,
@@ -66,7 +67,8 @@ class LiveProgress:
     def started(self, run: StartedRun) -> None:
         """Give the bar its length."""
         self._first_slot = run.start_slot
-        self._progress.update(self._task, total=run.end_slot - run.start_slot + 1)
+        self._slots = run.end_slot - run.start_slot + 1
+        self._progress.update(self._task, total=self._slots)
         self._show("waiting for the first slot …")
 
     def noticed(self, notice: Notice) -> None:
@@ -80,7 +82,7 @@ class LiveProgress:
             return
 
         done = counts.last_slot - self._first_slot + 1
-        self._progress.update(self._task, completed=done, rate=_rate(counts))
+        self._progress.update(self._task, completed=done, rate=_rate(counts), left=_left(counts, self._slots))
         self._show(describe_counts(counts))
 
     def finished(self, result: RunResult) -> None:
@@ -127,7 +129,7 @@ class PlainProgress:
 
         self._next_line = trio.current_time() + _PLAIN_SECONDS
         done, total = counts.last_slot - self._run.start_slot + 1, self._run.end_slot - self._run.start_slot + 1
-        self._print(f"slot {done:,} of {total:,}, {_rate(counts)}, {describe_counts(counts)}")
+        self._print(f"slot {done:,} of {total:,}, {_rate(counts)}, {_left(counts, total)}, {describe_counts(counts)}")
 
     def finished(self, result: RunResult) -> None:
         """Keep the result."""
@@ -144,6 +146,8 @@ def describe_counts(counts: RunCounts) -> str:
         f"{counts.diffs:,} account diffs",
         f"{counts.logs:,} logs",
     ]
+    if counts.discoveries:
+        parts.append(f"{counts.discoveries:,} discoveries")
     if counts.others:
         parts.append(f"{counts.others:,} other events")
     if counts.errors:
@@ -156,6 +160,16 @@ def describe_counts(counts: RunCounts) -> str:
 def _rate(counts: RunCounts) -> str:
     """Return the speed of the whole run so far."""
     return f"{counts.slots / counts.elapsed_seconds:,.0f} slots/s" if counts.elapsed_seconds else ""
+
+
+def _left(counts: RunCounts, slots: int) -> str:
+    """Return how long the run will still take, if it goes on as it went."""
+    if not counts.slots or not counts.elapsed_seconds:
+        return ""
+
+    seconds = int(max(0, slots - counts.slots) * counts.elapsed_seconds / counts.slots)
+    minutes, seconds = divmod(seconds, 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{seconds:02} left"
 
 
 def _describe_notice(notice: Notice) -> str:

@@ -39,8 +39,26 @@ class RunOptions:
     transactions: Annotated[tuple[str, ...], REPEATABLE] = ()
     """A program: watch the transactions that mention it. Repeatable. With --local and nothing to watch, all that the token program does
     is watched."""
-    output: Annotated[Path | None, PATH] = None
-    """Where to write the events, one JSON object per line; - for the standard output."""
+    program_so: Annotated[tuple[str, ...], REPEATABLE] = ()
+    """PROGRAM=FILE: execute the program of this .so file in place of the one that the chain has at an address. Repeatable."""
+    account_overrides: Annotated[Path | None, Parameter(env_var="SIMULATOR_ACCOUNT_OVERRIDES")] = None
+    """A JSON file of accounts to set before the first slot: {address: {lamports, owner, data: [base64, "base64"]}}."""
+    extra_compute_units: Annotated[int | None, Parameter(env_var="SIMULATOR_EXTRA_COMPUTE_UNITS")] = None
+    """Add so many to the compute unit limit of every transaction."""
+    discover: Annotated[tuple[str, ...], REPEATABLE] = ()
+    """A program: have the server announce the batches that invoke it, and count them. Repeatable."""
+    name: str | None = None
+    """A name for the session, never to be used again; newer servers only."""
+    fail_on_diff: Annotated[bool, FLAG, Parameter(env_var="SIMULATOR_FAIL_ON_DIFF")] = False
+    """Exit with 3 if the server finds that the replay differs from what was recorded."""
+    plan: Annotated[bool, FLAG, Parameter(env_var="SIMULATOR_PLAN")] = False
+    """Only say what would be run, how long it would take, and what it would cost."""
+    resume: Path | None = None
+    """Take up the run of this file where it ended, with its own options, and complete the file."""
+    retry_failed: Path | None = None
+    """The same, but run only what failed."""
+    output: Annotated[Path | None, PATH, Parameter(env_var="SIMULATOR_OUTPUT_FILE")] = None
+    """Where to write the events: one JSON object per line, or Parquet if it ends with .parquet; - for the standard output."""
 
     @property
     def has_free_standard_output(self) -> bool:
@@ -54,6 +72,8 @@ async def run(url: str | None = None, /, *, options: RunOptions | None = None) -
     $ simclient run --local
     $ simclient run --local --slots 50 --output run.ndjson
     $ simclient run HOST --start-slot 300000000 --slots 1000 --transactions PROGRAM --output run.ndjson
+    $ simclient run HOST --start-slot 300000000 --slots 1000 --transactions PROGRAM --program-so PROGRAM=new.so
+    $ simclient run --resume run.ndjson
 
     A server's key is read from the environment variable SIMULATOR_API_KEY; the embedded simulator needs none.
     Ctrl-C closes the session and still writes the summary (exit code 130); a second one leaves at once.

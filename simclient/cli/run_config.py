@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import attrs
 
 from ..errors import InputError
 from ..research.event_file import check_output
+from ..research.preparation import ProgramReplacement, read_account_overrides, read_program
 from ..research.values import DEFAULT_ADVANCE_SLOTS, RunConfig
 from ..research.versions import installed_versions
 from ..session.credentials import KEY_VARIABLE, is_loopback
 from ..wire.addresses import address_of
+from ..wire.discovery import ProgramExecuted
 from ..wire.subscriptions import AccountDiffs, Logs, Subscription, Transactions
 from ..wire.urls import control_url, redact
 from .run import RunOptions
 
-__all__ = ["BlockRange", "check_options", "run_config", "server_url", "user_agent"]
+__all__ = ["BlockRange", "check_only_resumes", "check_options", "run_config", "server_url", "user_agent"]
 
 _URL_VARIABLE = "SIMULATOR_URL"
 _TOKEN_PROGRAM = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"  # noqa: S105 - a program's address
@@ -30,6 +33,11 @@ class BlockRange:
     end_slot: int
     name: str
     origin: str
+    path: str
+
+    def as_origin(self) -> dict[str, str]:
+        """Return it as the metadata of a run has it."""
+        return {"bundle": self.name, "about": self.origin, "path": self.path}
 
 
 def check_options(options: RunOptions, url: str | None) -> None:
@@ -52,6 +60,8 @@ def check_options(options: RunOptions, url: str | None) -> None:
         raise InputError(f"--slots {options.slots}: 1 is the least")
     if options.advance is not None and options.advance < 1:
         raise InputError(f"--advance {options.advance}: 1 is the least")
+    if options.extra_compute_units is not None and not 0 <= options.extra_compute_units < 2**32:
+        raise InputError(f"--extra-compute-units {options.extra_compute_units}: give a number from 0 to {2**32 - 1}")
     if options.output is not None:
         check_output(options.output)
 
@@ -76,10 +86,32 @@ def run_config(options: RunOptions, *, url: str, available: BlockRange | None) -
         subscriptions=_subscriptions(options, is_local=available is not None),
         output=options.output,
         write_logs=bool(options.logs),
-        send_summary=available is not None,
-        origin={} if available is None else {"bundle": available.name, "about": available.origin},
+        send_summary=options.fail_on_diff or available is not None,
+        extra_compute_units=options.extra_compute_units,
+        programs=_programs(options.program_so),
+        account_overrides=None
+        if options.account_overrides is None
+        else read_account_overrides(options.account_overrides),
+        discoveries=tuple(ProgramExecuted(program=program) for program in _addresses("--discover", options.discover)),
+        name=options.name,
+        origin={} if available is None else available.as_origin(),
         user_agent=user_agent(),
     )
+
+
+def check_only_resumes(options: RunOptions) -> Path:
+    """Check that a run that is taken up is given no other options; return its file.
+
+    Raises:
+        InputError: There are others: a run goes on with those that it was begun with.
+    """
+    file = options.resume or options.retry_failed
+    assert file is not None
+    if options != RunOptions(resume=options.resume, retry_failed=options.retry_failed) or (
+        options.resume and options.retry_failed
+    ):
+        raise InputError(f"a run goes on with the options that it was begun with: give nothing but the file {file}")
+    return file
 
 
 def server_url(url: str | None) -> str:
@@ -151,6 +183,24 @@ def _subscriptions(options: RunOptions, *, is_local: bool) -> tuple[Subscription
     if transactions:
         subscriptions.append(Transactions(mentions=transactions))
     return tuple(subscriptions)
+
+
+def _programs(texts: tuple[str, ...]) -> tuple[ProgramReplacement, ...]:
+    """Return the programs of --program-so.
+
+    Raises:
+        InputError: One is not PROGRAM=FILE, is named twice, or its file cannot be used.
+    """
+    programs: dict[str, ProgramReplacement] = {}
+    for text in texts:
+        address, equals, file = text.partition("=")
+        if not equals or not file:
+            raise InputError(f"--program-so {text}: give PROGRAM=FILE, an address and the .so file to execute there")
+        [program] = _addresses("--program-so", (address,))
+        if program in programs:
+            raise InputError(f"--program-so {text}: {program} is replaced twice; leave one out")
+        programs[program] = read_program(program, Path(file))
+    return tuple(programs.values())
 
 
 def _addresses(option: str, texts: tuple[str, ...]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""`simclient run`: one backtest, on a server or on the embedded simulator."""
+"""What `simclient run` does: one backtest, on a server or on the embedded simulator."""
 
 from __future__ import annotations
 
@@ -6,18 +6,21 @@ from pathlib import Path
 
 import attrs
 
-from ..errors import SimClientError
+from ..errors import InputError, SimClientError
+from ..research.resuming import resumed_config
 from ..research.run import run_backtest
-from ..research.values import RunConfig
+from ..research.values import RunConfig, RunResult
 from .interrupt import CANCELLED_EXIT_CODE, Interrupt, watch_interrupts
+from .plan import print_plan
 from .progress import LiveProgress, PlainProgress
 from .run import RunOptions
-from .run_config import BlockRange, check_options, run_config, server_url
+from .run_config import BlockRange, check_only_resumes, check_options, run_config, server_url
 from .summary import print_summary
 from .terminal import clean, error_console, result_console
 
 __all__ = ["run_with"]
 
+_DIFFERENCES_EXIT_CODE = 3
 _NOT_STARTED_YET = "ws://127.0.0.1/backtest"
 """The URL of the embedded simulator until its port is known."""
 
@@ -29,24 +32,58 @@ async def run_with(url: str | None, options: RunOptions) -> int:
         InputError: An option cannot be used; nothing was started.
         SimClientError: The run failed; its output and summary were written.
     """
+    if options.resume is not None or options.retry_failed is not None:
+        return await _resume(url, options)
+
     check_options(options, url)
     if options.local:
-        return await _run_on_embedded_simulator(options)
+        bundle = _bundle(options.bundle)
+        available = _range_of(bundle)
+        config = run_config(options, url=_NOT_STARTED_YET, available=available)
+        if options.plan:
+            return await print_plan(config, is_local=True)
+        error_console().print(f"bundle {clean(available.name)}: {clean(available.origin)}", soft_wrap=True)
+        return await _run_on_embedded_simulator(config, bundle, options)
 
     config = run_config(options, url=server_url(url), available=None)
+    if options.plan:
+        return await print_plan(config, is_local=False)
     async with watch_interrupts() as interrupt:
         return await _run(config, options, interrupt)
 
 
-async def _run_on_embedded_simulator(options: RunOptions) -> int:
+async def _resume(url: str | None, options: RunOptions) -> int:
+    """Take a run up from its file.
+
+    Raises:
+        InputError: Another option was given, or the file cannot be resumed.
+        SimClientError: The run failed again.
+    """
+    path = check_only_resumes(options)
+    config = resumed_config(path, url=url)
+    assert config.resume is not None
+    if config.resume.is_complete:
+        result_console().print(f"{clean(str(path))} is complete: there is nothing left to run", soft_wrap=True)
+        return 0
+    if options.retry_failed is not None and (config.resume.summary is None or config.resume.summary.status != "failed"):
+        raise InputError(f"{path} did not fail, it was interrupted: use --resume")
+
+    error_console().print(
+        f"{clean(str(path))} has {len(config.resume.written):,} events; they are not written again", soft_wrap=True
+    )
+    bundle = config.origin.get("path")
+    if url is None and bundle is not None:
+        return await _run_on_embedded_simulator(config, _bundle(Path(bundle) if bundle else None), options)
+
+    config = attrs.evolve(config, url=server_url(config.url))
+    async with watch_interrupts() as interrupt:
+        return await _run(config, options, interrupt)
+
+
+async def _run_on_embedded_simulator(config: RunConfig, bundle: Path, options: RunOptions) -> int:
     """Start the simulator in this process, and run against it as against any other."""
     from ..local import open_local_simulator  # an extra: a run on a server does without
-    from ..local.bundle import shipped_bundle
 
-    bundle = options.bundle or shipped_bundle()
-    available = _range_of(bundle)
-    config = run_config(options, url=_NOT_STARTED_YET, available=available)
-    error_console().print(f"bundle {clean(available.name)}: {clean(available.origin)}", soft_wrap=True)
     code = CANCELLED_EXIT_CODE  # if it is interrupted before there is a simulator
     async with watch_interrupts() as interrupt:
         with interrupt.cancelling():
@@ -69,9 +106,36 @@ async def _run(config: RunConfig, options: RunOptions, interrupt: Interrupt) -> 
     if progress.result is not None and progress.result.started is not None:
         console = result_console() if options.has_free_standard_output else error_console()
         print_summary(console, progress.result)
+        _print_way_on(config, progress.result)
     if failure is not None:
         raise failure
-    return CANCELLED_EXIT_CODE if interrupt.was_raised else 0
+    if interrupt.was_raised:
+        return CANCELLED_EXIT_CODE
+
+    return _DIFFERENCES_EXIT_CODE if options.fail_on_diff and _has_differences(progress.result) else 0
+
+
+def _has_differences(result: RunResult | None) -> bool:
+    """Tell whether the server found that the replay differs from what was recorded.
+
+    Raises:
+        SimClientError: It did not compare.
+    """
+    completed = None if result is None else result.completed
+    if completed is None or completed.summary is None:
+        raise SimClientError(
+            "the server did not compare the replay with what was recorded, so --fail-on-diff cannot tell"
+        )
+
+    found = completed.summary
+    return any((found.incorrect_simulation, found.execution_errors, found.balance_diff, found.log_diff))
+
+
+def _print_way_on(config: RunConfig, result: RunResult) -> None:
+    """Say how a run that did not complete is taken up."""
+    file = config.events_file
+    if file is not None and result.status.value != "completed" and str(file) != "-":
+        error_console().print(f"take it up with: simclient run --resume {clean(str(file))}", soft_wrap=True)
 
 
 def _progress(options: RunOptions) -> LiveProgress | PlainProgress:
@@ -81,14 +145,27 @@ def _progress(options: RunOptions) -> LiveProgress | PlainProgress:
     return LiveProgress(console) if is_live else PlainProgress(console)
 
 
+def _bundle(path: Path | None) -> Path:
+    """Return the bundle to replay: the one that was named, else the one that comes with the package."""
+    from ..local.bundle import shipped_bundle
+
+    return path or shipped_bundle()
+
+
 def _range_of(bundle: Path) -> BlockRange:
     """Read what a bundle holds.
 
     Raises:
         BundleError: There is no such file, or it is no bundle.
     """
-    from ..local.bundle import open_bundle
+    from ..local.bundle import open_bundle, shipped_bundle
 
     with open_bundle(bundle) as reader:
         header = reader.header
-    return BlockRange(start_slot=header.start_slot, end_slot=header.end_slot, name=header.name, origin=header.origin)
+    return BlockRange(
+        start_slot=header.start_slot,
+        end_slot=header.end_slot,
+        name=header.name,
+        origin=header.origin,
+        path="" if bundle == shipped_bundle() else str(bundle.resolve()),
+    )

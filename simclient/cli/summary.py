@@ -39,8 +39,8 @@ def _describe_comparison(summary: SessionSummary) -> str:
     """Return how the replay compares with what was recorded."""
     return (
         f"compared with the recording: {summary.correct_simulation:,} as recorded,"
-        f" {summary.incorrect_simulation:,} different ({summary.execution_errors:,} errors,"
-        f" {summary.balance_diff:,} balances, {summary.log_diff:,} logs)"
+        f" {summary.incorrect_simulation:,} with another outcome, {summary.execution_errors:,} execution errors,"
+        f" {summary.balance_diff:,} other balances, {summary.log_diff:,} other logs"
     )
 
 

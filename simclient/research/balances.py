@@ -25,7 +25,7 @@ from ..wire.notifications import AccountDiff, AccountState, ExecutedTransaction,
 from .records import AccountDiffRecord, TransactionRecord
 from .token_accounts import Holding, mint_decimals, token_holding
 
-__all__ = ["BalanceChange", "ProfitAndLoss", "WalletResult"]
+__all__ = ["BalanceChange", "ProfitAndLoss", "WalletResult", "state_of"]
 
 _SYSTEM_PROGRAM = "11111111111111111111111111111111"
 _SOL_DECIMALS = 9
@@ -90,7 +90,11 @@ class ProfitAndLoss:
         if isinstance(record, AccountDiffRecord):
             if record.account:
                 _observe(
-                    self._states, record.account, _position(record), _state(record.pre_state), _state(record.post_state)
+                    self._states,
+                    record.account,
+                    _position(record),
+                    state_of(record.pre_state),
+                    state_of(record.post_state),
                 )
             return
 
@@ -242,7 +246,7 @@ def _is_wallet(state: AccountState | None) -> bool:
     return state is not None and state.owner == _SYSTEM_PROGRAM and not state.data_base64
 
 
-def _state(raw: msgspec.Raw) -> AccountState | None:
+def state_of(raw: msgspec.Raw) -> AccountState | None:
     """Return the state in a line of a file; one that is no account tells nothing."""
     try:
         return _STATE.decode(raw) if raw else None

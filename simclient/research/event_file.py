@@ -50,9 +50,15 @@ def check_output(path: Path) -> None:
 class EventFile:
     """Collects lines and writes them; see the module for what it promises."""
 
-    def __init__(self, path: Path) -> None:
-        """Remember the path; nothing is opened yet."""
+    def __init__(self, path: Path, *, keep_bytes: int | None = None) -> None:
+        """Remember the path; nothing is opened yet.
+
+        Args:
+            path: The file, or `-`.
+            keep_bytes: Keep so much of the file that is there, and go on after it; None: replace it.
+        """
         self._path = path
+        self._keep_bytes = keep_bytes
         self._descriptor: int | None = None
         self._lines: list[bytes] = []
         self._waiting_bytes = 0
@@ -103,7 +109,7 @@ class EventFile:
     def _write(self, data: bytes) -> None:
         """Write whole lines, in a worker thread."""
         if self._descriptor is None:
-            self._descriptor = _open(self._path)
+            self._descriptor = _open(self._path, self._keep_bytes)
 
         written = 0
         try:
@@ -114,12 +120,17 @@ class EventFile:
             raise
 
 
-def _open(path: Path) -> int:
-    """Open the output, emptying a file that is there."""
+def _open(path: Path, keep_bytes: int | None) -> int:
+    """Open the output, cutting a file that is there back to what is kept of it."""
     if path == STANDARD_OUTPUT:
         return sys.stdout.fileno()
+    if keep_bytes is None:
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
 
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+    descriptor = os.open(path, os.O_WRONLY)
+    os.ftruncate(descriptor, keep_bytes)
+    os.lseek(descriptor, 0, os.SEEK_END)
+    return descriptor
 
 
 def _cut_back(descriptor: int, surplus_bytes: int) -> None:

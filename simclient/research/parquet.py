@@ -8,14 +8,18 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from ..errors import InputError
+from .run_file import read_run
 from .tables import Table, import_extra, polars_schema
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["check_parquet", "write_table"]
+__all__ = ["check_parquet", "write_run", "write_table"]
 
+_ENCODER = msgspec.json.Encoder()
 _BATCH_ROWS = 20_000
 """Rows that are in memory at a time."""
 
@@ -61,6 +65,20 @@ def write_table(table: Table, path: Path, *, metadata: dict[str, str] | None = N
     finally:
         if unfinished.exists():
             os.unlink(unfinished)
+
+
+def write_run(events: Path, path: Path) -> None:
+    """Write the events of a run's file as one Parquet file, with its metadata and summary as JSON among the file's own key-value pairs.
+
+    Raises:
+        InputError: It cannot be written, the events cannot be read, or Polars is not installed.
+    """
+    run = read_run(events)
+    metadata = {"simclient.metadata": _ENCODER.encode(run.metadata).decode()}
+    summary = run.summary()
+    if summary is not None:
+        metadata["simclient.summary"] = _ENCODER.encode(summary).decode()
+    write_table(run.event_table, path, metadata=metadata)
 
 
 def _sink(frame: Any, path: Path, metadata: dict[str, str] | None) -> None:

@@ -27,7 +27,15 @@ from .records import (
     decode_event,
     type_of,
 )
-from .tables import DIFF_COLUMNS, LOGS_COLUMNS, TRANSACTION_COLUMNS, Table, record_rows
+from .tables import (
+    DIFF_COLUMNS,
+    EVENT_COLUMNS,
+    LOGS_COLUMNS,
+    TRANSACTION_COLUMNS,
+    Table,
+    record_rows,
+    record_values,
+)
 
 __all__ = ["RunFile", "is_compressed", "open_lines", "read_run"]
 
@@ -115,6 +123,23 @@ class RunFile:
     def logs_table(self) -> Table:
         """The logs as a table."""
         return Table("logs", LOGS_COLUMNS, lambda: record_rows(self.logs(), LOGS_COLUMNS))
+
+    @property
+    def event_table(self) -> Table:
+        """Transactions, account diffs and logs in the order of the file, in one table; a column `type` tells them apart."""
+        return Table("events", EVENT_COLUMNS, self._event_rows)
+
+    def _event_rows(self) -> Iterator[tuple[object, ...]]:
+        columns = {kind: [name for name in EVENT_COLUMNS if name in fields] for kind, fields in _FIELDS.items()}
+        empty = dict.fromkeys(EVENT_COLUMNS)
+        for event in self.events():
+            kind = _KINDS.get(type(event))
+            if kind is not None:
+                yield tuple((empty | {"type": kind, **record_values(event, columns[kind])}).values())
+
+
+_KINDS: dict[type[object], str] = {TransactionRecord: "tx", AccountDiffRecord: "diff", LogsRecord: "logs"}
+_FIELDS = {"tx": TRANSACTION_COLUMNS, "diff": DIFF_COLUMNS, "logs": LOGS_COLUMNS}
 
 
 def open_lines(path: Path) -> Iterator[bytes]:

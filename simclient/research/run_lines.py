@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 
+from ..wire.discovery import ProgramExecuted
 from ..wire.subscriptions import (
     AccountDiffs,
     Actions,
@@ -32,6 +33,8 @@ def metadata_line(config: RunConfig) -> bytes:
     data: dict[str, JsonValue] = {"start_slot": config.start_slot, "end_slot": config.end_slot}
     if programs:
         data["program_ids"] = list(programs)
+    if config.programs:
+        data["program_so"] = [one.source for one in config.programs]
     data |= {
         "ran_at_unix_secs": int(time.time()),
         "tool": "simclient",
@@ -42,6 +45,18 @@ def metadata_line(config: RunConfig) -> bytes:
             "extra_compute_units": config.extra_compute_units,
             "send_summary": config.send_summary,
             "write_logs": config.write_logs,
+            "name": config.name,
+            "discover": [one.program for one in config.discoveries if isinstance(one, ProgramExecuted)],
+            "programs": [
+                {"program": one.program, "source": one.source, "sha256": one.sha256} for one in config.programs
+            ],
+            "account_overrides": None
+            if config.account_overrides is None
+            else {
+                "source": config.account_overrides.source,
+                "sha256": config.account_overrides.sha256,
+                "accounts": list(config.account_overrides.accounts),
+            },
             **watched,
         },
         "origin": dict(config.origin),
@@ -91,6 +106,7 @@ def _outcome(result: RunResult) -> dict[str, JsonValue]:
         "last_slot": counts.last_slot,
         "diffs": counts.diffs,
         "logs": counts.logs,
+        "discoveries": counts.discoveries,
         "others": counts.others,
         "errors": counts.errors,
         "bytes_received": counts.bytes_received,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import polars
     import pyarrow
 
-__all__ = ["Column", "Table", "import_extra", "polars_schema", "record_rows"]
+__all__ = ["Column", "Table", "import_extra", "polars_schema", "record_rows", "record_values"]
 
 Column = str
 """`u64`, `i64`, `f64`, `bool`, `text`, `json` (text that holds JSON), `texts`, `sol_changes` or `token_changes`."""
@@ -137,6 +137,11 @@ def record_rows(records: Iterable[object], columns: Mapping[str, Column]) -> Ite
         yield tuple(_plain(getattr(record, name)) if is_nested else getattr(record, name) for name, is_nested in plain)
 
 
+def record_values(record: object, names: Iterable[str]) -> dict[str, object]:
+    """Return some fields of a record as the frames take them."""
+    return {name: _plain(getattr(record, name)) for name in names}
+
+
 def polars_schema(table: Table) -> dict[str, Any]:
     """Return a table's columns as Polars types.
 
@@ -212,3 +217,5 @@ LOGS_COLUMNS: Mapping[str, Column] = {
     "logs": "texts",
     "session_id": "text",
 }
+EVENT_COLUMNS: Mapping[str, Column] = {"type": "text", **TRANSACTION_COLUMNS, **DIFF_COLUMNS}
+"""All events of a run in one table: of each event the columns that it has."""

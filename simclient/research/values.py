@@ -12,9 +12,12 @@ import attrs
 from ..errors import InputError
 from ..session.limits import Limits
 from ..session.request import slot_range
+from ..wire.discovery import DiscoveryFilter
 from ..wire.responses import Completed, ErrorEvent, Status, UnknownResponse
 from ..wire.subscriptions import Subscription
 from .balances import WalletResult
+from .preparation import AccountOverrides, ProgramReplacement
+from .resume import ResumePoint
 
 __all__ = [
     "DEFAULT_ADVANCE_SLOTS",
@@ -59,11 +62,35 @@ class RunConfig:
     send_summary: bool = False
     """Ask the server to compare the replay with what was recorded."""
     extra_compute_units: int | None = None
+    """Added to the compute unit limit of every transaction."""
+    programs: tuple[ProgramReplacement, ...] = ()
+    """Programs to execute in place of those of the chain, from the first slot on."""
+    account_overrides: AccountOverrides | None = None
+    """Accounts to set before the first slot."""
+    discoveries: tuple[DiscoveryFilter, ...] = ()
+    """Batches to be announced ahead of their execution; they are counted."""
+    name: str | None = None
+    """A name for the session, never to be used again; 0.28."""
+    resume: ResumePoint | None = None
+    """Take up the run whose file `output` is."""
     origin: Mapping[str, str] = attrs.field(factory=dict[str, str])
     """Where the blocks come from, for the metadata; known for local bundles."""
     user_agent: str | None = None
     """Put before ours in the `User-Agent` header."""
     limits: Limits = attrs.field(factory=Limits)
+
+    @property
+    def writes_parquet(self) -> bool:
+        """Whether the output is a Parquet file: events are written beside it first, and it is made of them at the end."""
+        return self.output is not None and self.output.suffix == ".parquet"
+
+    @property
+    def events_file(self) -> Path | None:
+        """Where the events are written, line by line; None: nowhere."""
+        if self.output is None or not self.writes_parquet:
+            return self.output
+
+        return self.output.with_name(f"{self.output.name}.ndjson")
 
     def __attrs_post_init__(self) -> None:
         slot_range(self.start_slot, end_slot=self.end_slot)
@@ -94,6 +121,8 @@ class RunCounts:
     failures: int = 0
     diffs: int = 0
     logs: int = 0
+    discoveries: int = 0
+    """Batches that were announced."""
     others: int = 0
     """Notifications of a kind that this version does not know."""
     errors: int = 0

@@ -1,0 +1,177 @@
+"""What becomes of the events of a run: they go, in the order received, to the output, the counts and the P&L.
+
+A transaction that matches several subscriptions is taken once; account diffs are taken as often as they come. A run that is resumed
+executes its slots again from the beginning: what the file already has is counted and summed up, and not written again.
+"""
+
+from __future__ import annotations
+
+from typing import final
+
+import trio
+
+from ..session.inbox import Event
+from ..session.statistics import SessionStatistics
+from ..wire.notifications import AccountDiff, ExecutedTransaction, TransactionLogs
+from ..wire.responses import Completed, DiscoveryBatch, ErrorEvent, SlotNotification, Status, UnknownResponse
+from .balances import ProfitAndLoss, WalletResult
+from .event_file import EventFile
+from .ndjson import diff_line, logs_line, transaction_line
+from .resume import WrittenLines
+from .values import RunCounts, RunObserver
+
+__all__ = ["Recorder", "SessionProgress"]
+
+_REMEMBERED_TRANSACTIONS = 262_144
+"""Signatures kept to know a transaction that comes by a second subscription: some 30 MiB, far more than two sockets differ by."""
+
+
+@final
+class SessionProgress:
+    """How far one session has come."""
+
+    def __init__(self, session_id: str) -> None:
+        self.session_id = session_id
+        self.slots = 0
+        self.last_slot: int | None = None
+        self.completed: Completed | None = None
+        self.statistics: SessionStatistics | None = None
+
+
+@final
+class Recorder:
+    """Takes the events of all sessions of one run."""
+
+    def __init__(
+        self, file: EventFile | None, observer: RunObserver, *, write_logs: bool, written: WrittenLines | None
+    ) -> None:
+        """Begin to count, and to measure the time.
+
+        Args:
+            file: Where the events are written; None: nowhere.
+            observer: Hears what the server says beside the data.
+            write_logs: Whether `logs` lines are written.
+            written: What the file already has, of a run that is resumed.
+        """
+        self._file = file
+        self._observer = observer
+        self._write_logs = write_logs
+        self._written = written
+        self._begin_time = trio.current_time()
+        self._sessions: list[SessionProgress] = []
+        self._pnl = ProfitAndLoss()
+        self._tally = _Tally()
+        self._transactions = _Remembered(_REMEMBERED_TRANSACTIONS)
+
+    def open_session(self, session_id: str) -> SessionProgress:
+        """Begin to follow a session."""
+        progress = SessionProgress(session_id)
+        self._sessions.append(progress)
+        return progress
+
+    def write(self, line: bytes) -> None:
+        """Write one line, unless the file of a resumed run has it."""
+        if self._file is not None and not (self._written is not None and self._written.has(line)):
+            self._file.add(line)
+
+    def take(self, event: Event, session: SessionProgress) -> None:
+        """Take one event of a session."""
+        match event:
+            case AccountDiff():
+                self._tally.diffs += 1
+                self._pnl.add_diff(event)
+                self.write(diff_line(event, session_id=session.session_id))
+            case ExecutedTransaction():
+                self._take_transaction(event, session)
+            case TransactionLogs():
+                self._tally.logs += 1
+                if self._write_logs:
+                    self.write(logs_line(event, session_id=session.session_id))
+            case SlotNotification(slot=slot):
+                session.slots += 1
+                session.last_slot = slot
+            case Completed():
+                session.completed = event
+            case Status() | ErrorEvent() | UnknownResponse():
+                self._tally.errors += isinstance(event, ErrorEvent)
+                self._observer.noticed(event)
+            case DiscoveryBatch():
+                self._tally.discoveries += 1
+            case _:
+                self._tally.others += 1
+
+    def wallets(self) -> tuple[WalletResult, ...]:
+        """Return what every wallet gained so far."""
+        return self._pnl.wallets()
+
+    def counts(self) -> RunCounts:
+        """Return the counts so far; what the connections know comes from the sessions."""
+        tally = self._tally
+        statistics = [session.statistics for session in self._sessions if session.statistics is not None]
+        slots = [session.last_slot for session in self._sessions if session.last_slot is not None]
+        return RunCounts(
+            slots=sum(session.slots for session in self._sessions),
+            last_slot=max(slots, default=None),
+            transactions=tally.transactions,
+            successes=tally.successes,
+            failures=tally.transactions - tally.successes,
+            diffs=tally.diffs,
+            logs=tally.logs,
+            discoveries=tally.discoveries,
+            others=tally.others,
+            errors=tally.errors,
+            bytes_received=sum(one.bytes_received for one in statistics),
+            reconnects=sum(one.control_reconnects + one.data_reconnects for one in statistics),
+            duplicates_dropped=tally.repeated_transactions + sum(one.duplicates_dropped for one in statistics),
+            elapsed_seconds=trio.current_time() - self._begin_time,
+        )
+
+    def _take_transaction(self, transaction: ExecutedTransaction, session: SessionProgress) -> None:
+        """Take a transaction, unless it came before by another subscription."""
+        if transaction.signature is not None and not self._transactions.add((transaction.slot, transaction.signature)):
+            self._tally.repeated_transactions += 1
+            return
+
+        self._tally.transactions += 1
+        self._tally.successes += transaction.is_success
+        self._pnl.add_transaction(transaction)
+        self.write(transaction_line(transaction, session_id=session.session_id))
+
+
+@final
+class _Tally:
+    """What the run itself counts."""
+
+    __slots__ = (
+        "diffs",
+        "discoveries",
+        "errors",
+        "logs",
+        "others",
+        "repeated_transactions",
+        "successes",
+        "transactions",
+    )
+
+    def __init__(self) -> None:
+        self.transactions = self.successes = self.diffs = self.logs = self.discoveries = 0
+        self.others = self.errors = self.repeated_transactions = 0
+
+
+@final
+class _Remembered:
+    """The newest items of a stream, to know one that comes again."""
+
+    def __init__(self, bound: int) -> None:
+        self._bound = bound
+        self._items: dict[tuple[int, str], None] = {}  # a dict keeps the order of insertion
+
+    def add(self, item: tuple[int, str]) -> bool:
+        """Return whether `item` is new, and remember it."""
+        if item in self._items:
+            return False
+
+        self._items[item] = None
+        if len(self._items) > self._bound:
+            del self._items[next(iter(self._items))]
+        return True
