@@ -24,6 +24,7 @@ COMMANDS = (
         "summarize:summarize",
         "Say what a run came to, and what every wallet gained or lost, from its file.",
     ),
+    ("report", "report:report", "Write one HTML file about a run or a comparison, or its charts as PNG."),
     ("ranges", "ranges:ranges", "List the slots that a server can replay."),
     ("local", "local:local", "Serve the embedded simulator on this machine until Ctrl-C."),
     ("bundle", "bundles:bundle", "Make and look at bundles: files of blocks for the embedded simulator."),

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from .overview import RunOverview as RunOverview
     from .overview import pnl as pnl
     from .overview import summarize as summarize
+    from .report import write_charts as write_charts
+    from .report import write_report as write_report
     from .run import run_backtest as run_backtest
     from .run_file import RunFile as RunFile
     from .run_file import read_run as read_run
@@ -39,6 +41,7 @@ _HOMES = {
     "balances": ("BalanceChange", "WalletResult"),
     "comparison": ("Comparison", "Difference", "Filters", "Kind", "compare_runs"),
     "overview": ("PnlResult", "RunOverview", "pnl", "summarize"),
+    "report": ("write_charts", "write_report"),
     "run": ("run_backtest",),
     "run_file": ("RunFile", "read_run"),
     "tables": ("Table",),
@@ -69,6 +72,8 @@ __all__ = [
     "read_run",
     "run_backtest",
     "summarize",
+    "write_charts",
+    "write_report",
 ]
 
 

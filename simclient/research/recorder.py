@@ -24,6 +24,8 @@ __all__ = ["Recorder", "SessionProgress"]
 
 _REMEMBERED_TRANSACTIONS = 262_144
 """Signatures kept to know a transaction that comes by a second subscription: some 30 MiB, far more than two sockets differ by."""
+_SAMPLES = 256
+"""Moments of the run that are kept for its report."""
 
 
 @final
@@ -62,6 +64,7 @@ class Recorder:
         self._pnl = ProfitAndLoss()
         self._tally = _Tally()
         self._transactions = _Remembered(_REMEMBERED_TRANSACTIONS)
+        self._samples = _Samples(_SAMPLES)
 
     def open_session(self, session_id: str) -> SessionProgress:
         """Begin to follow a session."""
@@ -99,6 +102,15 @@ class Recorder:
                 self._tally.discoveries += 1
             case _:
                 self._tally.others += 1
+
+    def sample(self) -> None:
+        """Note how far the run is; called regularly."""
+        self._samples.add(self.counts())
+
+    @property
+    def progress(self) -> tuple[RunCounts, ...]:
+        """How far the run was, at moments of about the same distance."""
+        return self._samples.kept
 
     def wallets(self) -> tuple[WalletResult, ...]:
         """Return what every wallet gained so far."""
@@ -156,6 +168,31 @@ class _Tally:
     def __init__(self) -> None:
         self.transactions = self.successes = self.diffs = self.logs = self.discoveries = 0
         self.others = self.errors = self.repeated_transactions = 0
+
+
+@final
+class _Samples:
+    """A bounded number of moments: when there are too many, every second one is dropped, and from then on taken."""
+
+    def __init__(self, bound: int) -> None:
+        self._bound = bound
+        self._step = 1
+        self._count = 0
+        self._kept: list[RunCounts] = []
+
+    def add(self, counts: RunCounts) -> None:
+        """Take a moment."""
+        if self._count % self._step == 0:
+            self._kept.append(counts)
+        self._count += 1
+        if len(self._kept) >= self._bound:
+            del self._kept[1::2]
+            self._step *= 2
+
+    @property
+    def kept(self) -> tuple[RunCounts, ...]:
+        """What is kept, in order."""
+        return tuple(self._kept)
 
 
 @final

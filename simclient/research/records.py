@@ -17,6 +17,7 @@ __all__ = [
     "AccountDiffRecord",
     "Event",
     "LogsRecord",
+    "ProgressSample",
     "RunFileError",
     "RunMetadata",
     "RunSummary",
@@ -142,6 +143,17 @@ class LogsRecord(msgspec.Struct, frozen=True, kw_only=True):
     session_id: str | None = None
 
 
+class ProgressSample(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a run was at one moment."""
+
+    seconds: float
+    """Since the session was asked for."""
+    slots: int
+    transactions: int
+    diffs: int
+    logs: int
+
+
 class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     """The last line of a file: how the run ended. Of today's tool it has the counts of transactions only."""
 
@@ -161,6 +173,8 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     elapsed_seconds: float | None = None
     compared: Mapping[str, int] | None = None
     """The server's comparison of the replay with what was recorded."""
+    progress: tuple[ProgressSample, ...] = ()
+    """How the run went, at most 256 moments of it."""
 
 
 Event = RunMetadata | SessionStarted | TransactionRecord | AccountDiffRecord | LogsRecord | RunSummary

@@ -122,11 +122,13 @@ class _Run:
         Raises:
             OutputError: The last lines cannot be written.
         """
+        self._recorder.sample()
         result = RunResult(
             status=status,
             reason=reason,
             started=self._sessions[0][0] if self._sessions else None,
             counts=self._recorder.counts(),
+            progress=self._recorder.progress,
             wallets=self._recorder.wallets(),
             completed=self._sessions[0][1].completed if self._sessions else None,
         )
@@ -161,6 +163,7 @@ class _Run:
         """Tell the observer and write what waits, until cancelled."""
         while True:
             await trio.sleep(_REPORT_SECONDS)
+            self._recorder.sample()
             self._observer.progressed(self._recorder.counts())
             if self._file is not None:
                 await self._file.flush()

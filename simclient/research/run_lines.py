@@ -111,6 +111,16 @@ def _outcome(result: RunResult) -> dict[str, JsonValue]:
         "errors": counts.errors,
         "bytes_received": counts.bytes_received,
         "elapsed_seconds": round(counts.elapsed_seconds, 3),
+        "progress": [
+            {
+                "seconds": round(one.elapsed_seconds, 3),
+                "slots": one.slots,
+                "transactions": one.transactions,
+                "diffs": one.diffs,
+                "logs": one.logs,
+            }
+            for one in result.progress
+        ],
     }
     compared = None if result.completed is None else result.completed.summary
     if compared is not None:

@@ -154,6 +154,8 @@ class RunResult:
     started: StartedRun | None
     """None: no session was ever had."""
     counts: RunCounts
+    progress: tuple[RunCounts, ...] = ()
+    """How far the run was, at most 256 moments of it."""
     wallets: tuple[WalletResult, ...]
     completed: Completed | None
     """The server's last word, None if it was never said."""

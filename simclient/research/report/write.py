@@ -1,0 +1,77 @@
+"""Writing a report: what is on the page, in which order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ...errors import InputError
+from ..comparison import Comparison
+from ..overview import RunOverview, summarize
+from ..run_file import RunFile, read_run
+from .comparison_page import comparison_drawings, comparison_page
+from .page import Drawing, Page
+from .png import write_png
+from .run_page import run_drawings, run_page
+
+__all__ = ["write_charts", "write_report"]
+
+
+def write_report(source: RunFile | Comparison | Path | str, path: Path | str) -> None:
+    """Write one HTML file about a run or a comparison; it needs nothing from outside.
+
+    Args:
+        source: The file of a run, or a comparison.
+        path: The file to write; one that is there is replaced.
+
+    Raises:
+        RunFileError: The file of the run cannot be read, or is damaged.
+        InputError: The report cannot be written.
+    """
+    path = Path(path)
+    page = _page(source)
+    try:
+        path.write_text(page.html(), encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def write_charts(source: RunFile | Comparison | Path | str, folder: Path | str) -> list[Path]:
+    """Write the charts of a report as PNG files, twice as large as on the page; return their paths.
+
+    Args:
+        source: The file of a run, or a comparison.
+        folder: Where to; it is made if it is not there.
+
+    Raises:
+        RunFileError: The file of the run cannot be read, or is damaged.
+        InputError: They cannot be written, or what draws them is not installed (the extra `report`).
+    """
+    folder = Path(folder)
+    drawings = _drawings(source)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder {folder}: {error.strerror or error}") from error
+
+    return [write_png(one.wide, folder / f"{one.name}.png") for one in drawings]
+
+
+def _page(source: RunFile | Comparison | Path | str) -> Page:
+    if isinstance(source, Comparison):
+        return comparison_page(source)
+
+    run, overview = _read(source)
+    return run_page(run, overview)
+
+
+def _drawings(source: RunFile | Comparison | Path | str) -> list[Drawing]:
+    if isinstance(source, Comparison):
+        return comparison_drawings(source)
+
+    run, overview = _read(source)
+    return run_drawings(run, overview)
+
+
+def _read(source: RunFile | Path | str) -> tuple[RunFile, RunOverview]:
+    run = source if isinstance(source, RunFile) else read_run(source)
+    return run, summarize(run)
