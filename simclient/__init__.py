@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from .session.client import open_client as open_client
     from .session.connections import ConnectionChange as ConnectionChange
     from .session.connections import ConnectionState as ConnectionState
+    from .session.discoveries import DiscoveryPause as DiscoveryPause
     from .session.inbox import Event as Event
     from .session.limits import Limits as Limits
     from .session.managed import open_backtest_session as open_backtest_session
@@ -108,6 +109,7 @@ _HOMES = {
     "session.request": ("create_request",),
     "session.backtest": ("BacktestSession",),
     "session.connections": ("ConnectionChange", "ConnectionState"),
+    "session.discoveries": ("DiscoveryPause",),
     "session.inbox": ("Event",),
     "session.limits": ("Limits",),
     "session.managed": ("open_backtest_session",),
@@ -168,6 +170,7 @@ __all__ = [
     "DiagnosticReport",
     "Diagnostics",
     "DiscoveryBatch",
+    "DiscoveryPause",
     "ErrorEvent",
     "Event",
     "ExecutedTransaction",

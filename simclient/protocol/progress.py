@@ -7,7 +7,10 @@ Theory of operation. The link is down, or up; up means that the server has answe
 - An event whose sequence number was seen before is a replay and is dropped. Every other one is handed on, whether the link counts as up
   or not: the server may replay before it answers.
 - A terminal error ends the session, and so does `completed`; after either there is nothing to ask for.
-- A request is queued by the user when the session is ready, and written only while the link is up and all subscriptions are.
+- A request is queued by the user when the session is ready, and written only while the link is up and all subscriptions are. A stop
+  before a batch (`continueTo`) may be asked for as soon as one was announced, also while the session runs.
+- Announced batches are kept until execution has passed them, so that a discovery can be acted upon whenever it came; once somebody steps
+  from one to the next (`stepping`), until that has taken them.
 - Its fate is unknown when the link goes down before an event shows that the server took it. When the link is up again such an event may
   be replayed. If none comes within the grace, and the slot that the session's RPC gives does not move meanwhile either, a plain request is
   written once more, and one that carries transactions or modifications fails the session: nothing with effects is ever sent twice, and
@@ -17,6 +20,8 @@ Source: protocol.md "A session's life"; the rule for the request of unknown fate
 """
 
 from __future__ import annotations
+
+from bisect import insort
 
 from ..errors import ConnectionLost, LocalProtocolError, RemoteError, SimClientError
 from ..wire.failures import (
@@ -36,6 +41,7 @@ from ..wire.responses import (
     Paused,
     ReadyForContinue,
     SessionEvent,
+    SlotNotification,
     Success,
     UnknownResponse,
 )
@@ -77,6 +83,7 @@ class SessionProgress:
         self._queued: Continue | ContinueTo | None = None
         self._in_flight = request
         self._is_ready = is_ready
+        self._may_redirect = False
         self._is_linked = False
         self._data_is_up = False
         self._slot_before: int | None = None
@@ -84,6 +91,14 @@ class SessionProgress:
         self.deadline: float | None = None
         """When `wake` must be called, unless something is received before."""
         self.last_sequence = last_sequence
+        self.ahead: list[DiscoveryBatch] = []
+        """Announced batches that nobody has acted upon and execution has not passed, in the order of execution."""
+        self.is_stepping = False
+        """Whether somebody takes from `ahead`: then nothing is dropped from it."""
+        self.last_slot: int | None = None
+        """The newest slot that was executed, as far as was heard."""
+        self.paused_at: Paused | None = None
+        """Where the session waits, if it does so since a `paused`."""
         self.is_complete = False
         self.has_failed = False
         self.replays_dropped = 0
@@ -137,10 +152,14 @@ class SessionProgress:
         """
         if self.is_complete:
             raise LocalProtocolError("cannot advance: the run has completed; open a new session for more slots")
-        if not self._is_ready:
+        may_redirect = isinstance(request, ContinueTo) and self._may_redirect and self._queued is None
+        if not (self._is_ready or may_redirect):
             raise LocalProtocolError("cannot advance: the session is not ready; wait for ReadyForContinue or Paused")
 
-        self._is_ready = False
+        self._is_ready = self._may_redirect = False
+        self.paused_at = None
+        if isinstance(request, ContinueTo) and request.batch_index is not None:
+            self._pass((request.slot, request.batch_index + 1))
         self._queued = request
         return self._flush()
 
@@ -166,11 +185,26 @@ class SessionProgress:
                 return self.fail(RemoteError(f"the run ended: {describe_failure(failure)}", payload=failure))
             case ErrorEvent(failure=failure) if isinstance(failure, REJECTIONS):
                 self._is_ready = True
-            case ReadyForContinue() | Paused():
+            case ReadyForContinue():
                 self._is_ready = True
+                self.paused_at = None
+            case Paused():
+                self._is_ready = True
+                self.paused_at = event
+            case DiscoveryBatch():
+                self._may_redirect = True
+                insort(self.ahead, event, key=_place)
+            case SlotNotification(slot=slot):
+                self.last_slot = slot if self.last_slot is None else max(slot, self.last_slot)
+                self._pass((slot, 0))
             case _:
                 pass
         return [Deliver(event)]
+
+    def _pass(self, place: tuple[int, int]) -> None:
+        """Execution comes to this batch: what was announced before it is behind us."""
+        while not self.is_stepping and self.ahead and _place(self.ahead[0]) < place:
+            del self.ahead[0]
 
     def _completed(self, event: Completed) -> list[Command]:
         if self.is_complete:
@@ -179,6 +213,7 @@ class SessionProgress:
 
         self.is_complete = True
         self._is_ready = False
+        self.paused_at = None
         return [Complete(event)]
 
     def fail(self, error: SimClientError) -> list[Command]:
@@ -238,6 +273,10 @@ class SessionProgress:
 
         self.continues_resent += 1
         return [Send(request)]
+
+
+def _place(discovery: DiscoveryBatch) -> tuple[int, int]:
+    return discovery.slot, discovery.batch_index
 
 
 def _shows_that_the_request_was_taken(event: SessionEvent) -> bool:

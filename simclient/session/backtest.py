@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Protocol, final
@@ -10,8 +10,9 @@ from typing import Protocol, final
 import attrs
 import trio
 
-from ..errors import LocalProtocolError
+from ..errors import InputError, LocalProtocolError
 from ..protocol.progress import SessionProgress
+from ..protocol.stepping import DiscoverySteps
 from ..rpc import SessionRpc
 from ..wire.accounts import AccountData
 from ..wire.codec import write_request
@@ -19,9 +20,10 @@ from ..wire.detached import DetachedSession
 from ..wire.requests import Continue, ContinueTo
 from ..wire.subscriptions import Subscription, describe_subscription
 from .data_plane import DataPlane
+from .discoveries import DiscoveryPause, DiscoveryPauses
 from .inbox import Batches, Event, Inbox
 from .options import SessionOptions
-from .request import Address, continue_request, continue_to_request, positions_from
+from .request import Address, check_count, continue_request, continue_to_request, positions_from
 from .run_state import RunState
 from .statistics import SessionStatistics
 from .stream import NotificationStream
@@ -41,6 +43,8 @@ class SessionIdentity:
     end_slot: int
     disconnect_timeout_seconds: int | None = None
     """What was asked for; None: not known here, or the server's default."""
+    has_discoveries: bool | None = None
+    """Whether discovery filters were given; None: not known here."""
 
 
 class ControlDoor(Protocol):
@@ -106,8 +110,10 @@ class BacktestSession:
         run: RunState,
         rpc: SessionRpc,
         options: SessionOptions,
+        has_subscriptions: bool,
     ) -> None:
         """Take what the opening block made."""
+        self._has_subscriptions = has_subscriptions
         self._identity = identity
         self._control = control
         self._data = data
@@ -239,6 +245,41 @@ class BacktestSession:
             self._run.forget(inbox)
             inbox.close(None)
 
+    def discoveries(
+        self, *, offset: int = 0, on_event: Callable[[Event], object] | None = None
+    ) -> AsyncIterator[DiscoveryPause]:
+        """Run from one batch that matches the session's discovery filters to the next, and stop just before each.
+
+            async with open_backtest_session(url, …, discoveries=[ProgramExecuted(program=amm)]) as session:
+                async for pause in session.discoveries():
+                    pool = await session.rpc.get_account(…)  # as it is before any transaction of the batch
+
+        It takes the place of iterating over the session: it reads the events, and advances by itself. It begins where the session is, ends
+        with the range, and may be left and begun again; a discovery that came meanwhile is not lost.
+
+        Args:
+            offset: How many batches past the matching one to stop at; 1 stops just after it.
+            on_event: Called with every event that is read, notifications and `Completed` too.
+
+        Raises:
+            InputError: `offset` is not a count; or the session was opened without discoveries; or with subscriptions, and nobody would
+                get their notifications: pass `on_event`, or receive them by `subscribe`.
+        """
+        check_count("offset", offset)
+        if self._identity.has_discoveries is False:
+            raise InputError("the session was opened without discoveries=, so nothing is announced")
+        if self._has_subscriptions and on_event is None:
+            raise InputError(
+                "nobody would get the session's notifications: pass on_event=, or receive them by session.subscribe"
+            )
+
+        return DiscoveryPauses(
+            self._inbox,
+            DiscoverySteps(self._control.progress, offset=offset),
+            ask=self._ask,
+            on_event=on_event,
+        )
+
     async def detach(self) -> DetachedSession:
         """Let the session run on without us, and return what is needed to come back to it.
 
@@ -315,5 +356,8 @@ class BacktestSession:
 
     async def _request_progress(self, request: Continue | ContinueTo) -> None:
         await trio.lowlevel.checkpoint()
+        self._ask(request)
+
+    def _ask(self, request: Continue | ContinueTo) -> None:
         self._run.check()
         self._control.advance(request)

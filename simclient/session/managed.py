@@ -234,17 +234,17 @@ def _progress_request(text: str) -> Continue | ContinueTo:
 def _identity(request: SessionRequest, control: ControlTask) -> SessionIdentity:
     opened = control.session
     assert opened is not None
+    identity = partial(
+        SessionIdentity, session_id=opened.session_id, session_name=opened.session_name, task_id=opened.task_id
+    )
     if request.attach is not None:
-        start_slot, end_slot, disconnect_timeout = request.attach.start_slot, request.attach.end_slot, None
-    else:
-        assert request.create is not None
-        params = request.create.params
-        start_slot, end_slot, disconnect_timeout = params.start_slot, params.end_slot, params.disconnect_timeout_seconds
-    return SessionIdentity(
-        session_id=opened.session_id,
-        session_name=opened.session_name,
-        task_id=opened.task_id,
-        start_slot=start_slot,
-        end_slot=end_slot,
-        disconnect_timeout_seconds=disconnect_timeout,
+        return identity(start_slot=request.attach.start_slot, end_slot=request.attach.end_slot)
+
+    assert request.create is not None
+    params = request.create.params
+    return identity(
+        start_slot=params.start_slot,
+        end_slot=params.end_slot,
+        disconnect_timeout_seconds=params.disconnect_timeout_seconds,
+        has_discoveries=bool(params.discoveries),
     )

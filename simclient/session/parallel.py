@@ -271,6 +271,7 @@ def _sub_session(lane: Lane, ground: Ground, request: SessionRequest, failures: 
         start_slot=first,
         end_slot=last,
         disconnect_timeout_seconds=request.create.params.disconnect_timeout_seconds,
+        has_discoveries=bool(request.create.params.discoveries),
     )
     return lane.parts.assemble(
         ground,

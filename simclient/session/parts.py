@@ -81,6 +81,7 @@ class SessionParts:
             on_failure=on_failure,
         )
         self.run.stop_data = data.stop
+        wanted = tuple(subscriptions)
         session = BacktestSession(
             identity,
             control=control,
@@ -89,9 +90,10 @@ class SessionParts:
             run=self.run,
             rpc=SessionRpc(rpc_urls(ground.control_url, rpc_endpoint())[0], ground.http),
             options=ground.options,
+            has_subscriptions=bool(wanted),
         )
         begun = tuple(positions)
-        for subscription in subscriptions:
+        for subscription in wanted:
             data.start(subscription, self.inbox.put_batch, begun)
         data.announce()
         ground.tasks.start_soon(self.drain.run, name="drain")

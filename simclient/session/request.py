@@ -29,6 +29,7 @@ __all__ = [
     "Address",
     "SessionRequest",
     "attach_request",
+    "check_count",
     "continue_request",
     "continue_to_request",
     "create_request",
@@ -251,6 +252,15 @@ def positions_from(subscription: Subscription, slot: int | None) -> tuple[Positi
         Position(method=key.method, address=key.address, is_program=key.is_program, slot=slot)
         for key in keys_of(subscription)
     )
+
+
+def check_count(name: str, value: int) -> None:
+    """Refuse what is not a count that fits into a u32.
+
+    Raises:
+        InputError: It is not.
+    """
+    _check_range(name, value, 2**32 - 1)
 
 
 def _transaction_text(transaction: object, index: int) -> str:
