@@ -14,7 +14,7 @@ from typing import Protocol, final
 
 import trio
 
-from ..errors import ConnectError, ConnectionLost, RemoteProtocolError, SimClientError
+from ..errors import ConnectError, ConnectionLost, HttpError, RemoteProtocolError, SimClientError
 from ..protocol.budget import ReconnectBudget
 from ..protocol.commands import Closed, Command, Reconnect, Send
 from ..transport.websocket import WebSocket
@@ -222,7 +222,7 @@ class ControlLink:
                 self._unconnected = 0
                 await self._converse(socket)
         except (ConnectError, ConnectionLost, RemoteProtocolError) as error:
-            self._unconnected += isinstance(error, ConnectError)
+            self._unconnected += isinstance(error, ConnectError) and not isinstance(error.__cause__, HttpError)
             return error
 
         return ConnectionLost("the control connection was closed")
@@ -244,16 +244,21 @@ class ControlLink:
                 return True
             case ConnectError() if not self._rules.has_session and self._rules.possible_orphans == 0:
                 return self._budget.failures >= _FIRST_ATTEMPTS
-            case ConnectError() if self._is_local:
-                return self._unconnected >= self._limits.local_attempts
+            case ConnectError() if self._is_gone:
+                return True
             case RemoteProtocolError():
                 return not self._rules.has_session or self._unreadable >= _UNREADABLE_IN_A_ROW
             case _:
                 return False
 
+    @property
+    def _is_gone(self) -> bool:
+        """Whether a server of this machine has not answered at all often enough."""
+        return self._is_local and self._unconnected >= self._limits.local_attempts
+
     def _verdict(self, error: SimClientError) -> SimClientError:
         """Say what the run ends with: the error itself, or that the budget is spent."""
-        if self._is_local and self._rules.has_session and isinstance(error, ConnectError):
+        if self._is_gone and self._rules.has_session:
             gone = ConnectionLost(f"the simulator has gone, and the session with it: {error}")
             gone.__cause__ = error
             return gone

@@ -127,6 +127,7 @@ class Connection:
         self._is_gone = trio.Event()
         self._pump_scope = trio.CancelScope()
         self._answers_pings = True
+        self._has_ponged = trio.Event()
 
     @property
     def is_accepted(self) -> bool:
@@ -179,6 +180,17 @@ class Connection:
         """Send a close frame; the TCP connection stays open until the script ends."""
         await self.accept()
         await self.send_bytes(self._websocket.send(CloseConnection(code=code, reason=reason)))
+
+    async def ping(self) -> None:
+        """Send a ping and wait for a pong.
+
+        Raises:
+            ClientGone: The client has left.
+        """
+        await self.accept()
+        self._has_ponged = trio.Event()
+        await self.send_bytes(self._websocket.send(Ping()))
+        await self._has_ponged.wait()
 
     def cut(self) -> None:
         """End the connection with FIN, without a close frame."""
@@ -233,10 +245,12 @@ class Connection:
                     await self._take_message(event)
                 case Ping() if self._answers_pings:
                     await self._send_if_possible(event.response())
+                case Pong():
+                    self._has_ponged.set()
                 case CloseConnection(code=code):
                     self._leave(int(code))
                 case _:
-                    pass  # the request itself, unanswered pings, and pongs
+                    pass  # the request itself, and unanswered pings
 
     async def _take_message(self, event: TextMessage | BytesMessage) -> None:
         part = event.data.encode() if isinstance(event, TextMessage) else bytes(event.data)

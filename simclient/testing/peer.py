@@ -103,6 +103,14 @@ class Peer:
         """Send a close frame, such as 1012 of a handoff; the TCP connection stays open until the script returns."""
         await self._connection.close(code, reason)
 
+    async def ping(self) -> None:
+        """Send a ping and wait for the client's pong.
+
+        Raises:
+            ClientGone: The client has left.
+        """
+        await self._connection.ping()
+
     def cut(self) -> None:
         """End the connection with FIN, without a close frame."""
         self._connection.cut()

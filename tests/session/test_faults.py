@@ -551,10 +551,10 @@ async def test_a_simulator_of_this_machine_that_is_gone_is_given_up_soon() -> No
         await peer.send(ReadyForContinue(), seq_id=1)
         peer.cut()
 
-    async def refuse(peer: ControlPeer) -> None:
-        await peer.refuse(503)
+    async def be_gone(peer: ControlPeer) -> None:
+        peer.cut()
 
-    async with open_scripted_server(control=[leave, refuse, refuse, refuse, refuse]) as server:
+    async with open_scripted_server(control=[leave, be_gone, be_gone, be_gone, be_gone]) as server:
         with pytest.raises(ConnectionLost, match="the simulator has gone"):
             async with open_session(server) as session:
                 await run_to_the_end(session)
