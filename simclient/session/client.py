@@ -16,7 +16,6 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from functools import partial
-from importlib.metadata import version
 from typing import final
 
 import trio
@@ -46,6 +45,7 @@ from ..wire.urls import control_url
 from .credentials import control_headers, find_key
 from .host import ControlHost, path_of
 from .limits import Limits
+from .managed import user_agent_of
 from .polling import poll
 from .raw import RawSession
 from .usage import SessionUsages, time_text
@@ -81,8 +81,7 @@ async def open_client(
     """
     endpoint = control_url(url)
     secret = find_key(endpoint, api_key, is_optional=True)
-    ours = f"simclient/{version('simclient')} (raw)"
-    agent = f"{user_agent} {ours}" if user_agent else ours
+    agent = user_agent_of("raw", user_agent)
     headers = partial(control_headers, secret, agent)  # made anew each time: the key stands in no long-lived local
     open_socket = partial(
         open_websocket, endpoint, limits=limits.transport, ssl_context=ssl_context, open_stream=open_stream

@@ -1,7 +1,7 @@
-"""What simulator-client 0.9.0 demands of a managed session, end to end over real WebSockets.
+"""What simulator-client 0.9.0 and 0.28.0 demand of a managed session, end to end over real WebSockets.
 
-Each test has the name of the one in that crate's `tests/ws_client.rs` that demands it. Where ours promises more (each notification exactly
-once, a notification nowhere lost) the test demands that.
+Each test has the name of the one in `tests/ws_client.rs` of those crates that demands it. Where ours promises more (each
+notification exactly once, a notification nowhere lost) the test demands that.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from simclient.testing import (
 )
 from simclient.wire.generation import NEWEST, Generation
 from simclient.wire.notifications import AccountDiff
-from simclient.wire.responses import Completed, ReadyForContinue
-from simclient.wire.subscriptions import AccountDiffs
+from simclient.wire.responses import Completed, ReadyForContinue, SlotNotification
+from simclient.wire.subscriptions import AccountDiffs, Replacements
 from simclient.wire.summary import AgentStats, SessionSummary
 
 PROGRAM = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"
@@ -240,3 +240,56 @@ async def test_multi_program_compressed_handshake_buffers_interleaved_notificati
 
     assert one.compare(diff for diff in received if diff.subscription_id == 1) == Verdict()
     assert two.compare(diff for diff in received if diff.subscription_id == 2) == Verdict()
+
+
+async def test_replacement_subscription_resolves_on_subscription_complete() -> None:
+    """A keyless stream ends at its end marker, though the server keeps the socket open."""
+    has_ended = trio.Event()
+
+    async def control(peer: ControlPeer) -> None:
+        await peer.accept_create()
+        await peer.send(ReadyForContinue())
+        await has_ended.wait()
+        await peer.send(Completed())
+        await peer.accept_close()
+
+    async def data(peer: DataPeer) -> None:
+        request = await peer.accept_subscribe()
+        assert request.key.method == "replacementSubscribe"
+        await peer.complete()
+        await peer.hold()
+
+    with trio.fail_after(10):
+        async with open_scripted_server(control=[control], data=[data], api_key="k") as server:
+            async with open_backtest_session(server.url, start_slot=100, end_slot=105, api_key="k") as session:
+                async with session.subscribe(Replacements()) as replacements:
+                    assert [replacement async for replacement in replacements] == []
+                    has_ended.set()
+                assert [event async for event in session][-1] == Completed()
+
+
+async def test_control_events_are_not_held_behind_a_backlogged_subscription() -> None:
+    """With both backlogs full, the control events come out first."""
+    slots = range(300)
+
+    async def control(peer: ControlPeer) -> None:
+        await peer.accept_create()
+        await peer.send(*(SlotNotification(slot=slot) for slot in slots), Completed())
+        await peer.accept_close()
+
+    async def data(peer: DataPeer) -> None:
+        await peer.accept_subscribe()
+        await peer.notify(*map(account_diff, range(2000)))
+        await peer.complete()
+        await peer.hold()
+
+    with trio.fail_after(10):
+        async with session_over(control=control, data=[data]) as session:
+            # Nobody is told of what he has not taken, so there is no event to wait for.
+            while (now := session.statistics()).control_events <= len(slots) or not now.notifications:  # noqa: ASYNC110
+                await trio.sleep(0.001)
+            events = [event async for event in session]
+
+    assert events[: len(slots)] == [SlotNotification(slot=slot) for slot in slots]
+    assert len(diffs(events)) == 2000
+    assert events[-1] == Completed()
