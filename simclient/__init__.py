@@ -52,6 +52,13 @@ if TYPE_CHECKING:
     from .session.statistics import SessionStatistics as SessionStatistics
     from .session.stream import NotificationStream as NotificationStream
     from .wire.accounts import AccountData as AccountData
+    from .wire.actions import AfterEverySlot as AfterEverySlot
+    from .wire.actions import AfterMatch as AfterMatch
+    from .wire.actions import AfterSlot as AfterSlot
+    from .wire.actions import BeforeEverySlot as BeforeEverySlot
+    from .wire.actions import BeforeMatch as BeforeMatch
+    from .wire.actions import BeforeSlot as BeforeSlot
+    from .wire.actions import ScheduledAction as ScheduledAction
     from .wire.detached import DetachedSession as DetachedSession
     from .wire.discovery import ProgramExecuted as ProgramExecuted
     from .wire.notifications import AccountDiff as AccountDiff
@@ -119,6 +126,15 @@ _HOMES = {
     "session.stream": ("NotificationStream",),
     "wire.accounts": ("AccountData",),
     "wire.detached": ("DetachedSession",),
+    "wire.actions": (
+        "AfterEverySlot",
+        "AfterMatch",
+        "AfterSlot",
+        "BeforeEverySlot",
+        "BeforeMatch",
+        "BeforeSlot",
+        "ScheduledAction",
+    ),
     "wire.discovery": ("ProgramExecuted",),
     "wire.notifications": (
         "AccountDiff",
@@ -155,7 +171,13 @@ __all__ = [
     "ActionReport",
     "Actions",
     "AdvanceProgress",
+    "AfterEverySlot",
+    "AfterMatch",
+    "AfterSlot",
     "BacktestSession",
+    "BeforeEverySlot",
+    "BeforeMatch",
+    "BeforeSlot",
     "BudgetLimits",
     "BundleError",
     "Completed",
@@ -193,6 +215,7 @@ __all__ = [
     "ReplacementReport",
     "Replacements",
     "RpcError",
+    "ScheduledAction",
     "SessionClosed",
     "SessionRpc",
     "SessionStatistics",

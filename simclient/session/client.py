@@ -45,15 +45,12 @@ from ..wire.urls import control_url
 from .credentials import control_headers, find_key
 from .host import ControlHost, path_of
 from .limits import Limits
-from .managed import user_agent_of
+from .opening import user_agent_of
 from .polling import poll
 from .raw import RawSession
 from .usage import SessionUsages, time_text
 
 __all__ = ["SimulatorClient", "open_client"]
-
-_PARALLEL_RESPONSE_SECONDS = 900.0
-"""Between two messages that answer a parallel create. Source: simulator-client 0.9.0."""
 
 
 @asynccontextmanager
@@ -137,7 +134,8 @@ class SimulatorClient:
             RemoteError: The server refused; `payload` says why.
             ConnectionLost: The socket ended before the answer; the server may have made the session.
         """
-        patience = _PARALLEL_RESPONSE_SECONDS if request.parallel else self._limits.response_seconds
+        limits = self._limits
+        patience = limits.parallel_create_seconds if request.parallel else limits.response_seconds
         return self._opened(
             RawMachine(bound=self._limits.control_backlog),
             lambda session: session.create(request, response_seconds=patience, on_created=on_created),

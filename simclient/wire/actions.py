@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal
+from base64 import b64encode
+from collections.abc import Iterable, Mapping
+from typing import Annotated, ClassVar, Literal, SupportsBytes
 
 import attrs
 
@@ -118,14 +119,30 @@ class QuoteStamp(WireValue):
 TxResolver = LiquidityArrays | QuoteStamp
 
 
+def _transaction_texts(transactions: Iterable[object]) -> tuple[str, ...]:
+    return tuple(map(_transaction_text, transactions))
+
+
+def _transaction_text(transaction: object) -> str:
+    if isinstance(transaction, str):
+        return transaction
+    if isinstance(transaction, bytes | bytearray | SupportsBytes):
+        return b64encode(bytes(transaction)).decode("ascii")
+
+    raise InputError(
+        f"a {type(transaction).__name__} is not a transaction: pass base64, bytes, or an object whose bytes() is one"
+    )
+
+
 @attrs.frozen(kw_only=True)
 class ScheduledAction(WireValue):
     """Transactions to simulate or send, or accounts to override, whenever its anchor is reached."""
 
     anchor: ActionAnchor
     kind: ActionKind = "simulate"
-    transactions: Annotated[tuple[str, ...], COMPRESSED] = ()
-    """Signed transactions, base64."""
+    transactions: Annotated[tuple[str, ...], COMPRESSED] = attrs.field(default=(), converter=_transaction_texts)
+    """The wire form of each as base64; bytes, or anything whose `bytes()` is one, are encoded. What is only simulated need not be signed.
+    With `BeforeSlot` and `AfterSlot` there is one for each slot of the anchor."""
     account_overrides: Mapping[AddressText, AccountData] = attrs.field(factory=dict[str, AccountData])
     """By address."""
     feeds_reroute: Annotated[bool, OMIT_DEFAULT] = False

@@ -13,6 +13,7 @@ HANG_SECONDS = 120
 
 PRINTED = {
     "replace_program.py": '239 succeeded -> failed\n   239 new failures: {"InstructionError":[1,"IncorrectProgramId"]}',
+    "scheduled_actions.py": "350000020 withdrawal would go through, 4,920 USD\n350000040 withdrawal would fail: ",
 }
 """A part of what an example prints, where that is always the same."""
 
