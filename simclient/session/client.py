@@ -20,7 +20,7 @@ from typing import final
 
 import trio
 
-from ..errors import InputError, RemoteProtocolError
+from ..errors import InputError, LocalProtocolError, RemoteError, RemoteProtocolError
 from ..protocol.raw import RawMachine
 from ..protocol.waits import CreatedSession
 from ..transport.http import HttpClient, open_http
@@ -48,6 +48,8 @@ from .limits import Limits
 from .opening import user_agent_of
 from .polling import poll
 from .raw import RawSession
+from .raw_opening import RawIdentity, attach_raw, create_raw
+from .raw_reader import RawReader
 from .usage import SessionUsages, time_text
 
 __all__ = ["SimulatorClient", "open_client"]
@@ -138,7 +140,7 @@ class SimulatorClient:
         patience = limits.parallel_create_seconds if request.parallel else limits.response_seconds
         return self._opened(
             RawMachine(bound=self._limits.control_backlog),
-            lambda session: session.create(request, response_seconds=patience, on_created=on_created),
+            partial(create_raw, request=request, patience_seconds=patience, on_created=on_created),
         )
 
     def attach_session(
@@ -161,7 +163,7 @@ class SimulatorClient:
         """
         return self._opened(
             RawMachine(bound=self._limits.control_backlog, last_sequence=last_sequence, is_ready=is_ready),
-            lambda session: session.attach(session_id, response_seconds=self._limits.response_seconds),
+            partial(attach_raw, session_id=session_id, patience_seconds=self._limits.response_seconds),
         )
 
     async def create_sessions(
@@ -184,17 +186,18 @@ class SimulatorClient:
 
     @asynccontextmanager
     async def _opened(
-        self, machine: RawMachine, introduce: Callable[[RawSession], Awaitable[None]]
+        self, machine: RawMachine, introduce: Callable[[RawReader], Awaitable[RawIdentity]]
     ) -> AsyncGenerator[RawSession]:
         self._host.require_key()
         async with self._open_socket() as socket:
-            session = RawSession(socket, machine, control_url=self._endpoint, http=self._http)
-            await introduce(session)
+            reader = RawReader(socket, machine)
+            identity = await introduce(reader)
+            session = RawSession(reader, identity, control_url=self._endpoint, http=self._http)
             try:
                 yield session
             finally:
                 with trio.move_on_after(self._limits.goodbye_seconds, shield=True):
-                    await session.leave()
+                    await _leave(session)
 
     # What there is to replay
 
@@ -363,6 +366,14 @@ class SimulatorClient:
         except RemoteProtocolError as error:
             path = error.path
         raise RemoteProtocolError(f"the credentials that the host gave cannot be read at {path}", path=path)
+
+
+async def _leave(session: RawSession) -> None:
+    """Close the session if that was not done."""
+    try:
+        await session.close()
+    except (RemoteError, LocalProtocolError):
+        return  # refused, or another task is still reading: the block's own outcome is what counts
 
 
 def _bound(value: int | str | None) -> int | Instant | None:

@@ -6,46 +6,26 @@ within a bound, for the iterator. So nothing is lost by waiting, and a wait that
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import final
 
 import trio
 
-from ..errors import ConnectionLost, InputError, LocalProtocolError, RemoteError, SessionClosed
+from ..errors import ConnectionLost, InputError, LocalProtocolError
 from ..protocol.coverage import CoverageReport
-from ..protocol.raw import AdvanceProgress, RawMachine
-from ..protocol.waits import (
-    AttachWait,
-    CloseWait,
-    CreatedSession,
-    CreateWait,
-    ProgressWait,
-    ResumeWait,
-    StatusWait,
-    Wait,
-)
+from ..protocol.raw import AdvanceProgress
+from ..protocol.waits import CloseWait, CreatedSession, ProgressWait, ResumeWait, StatusWait
 from ..rpc import SessionRpc
 from ..transport.http import HttpClient
-from ..transport.websocket import WebSocket
 from ..wire.accounts import AccountData
-from ..wire.codec import read_response, write_request
-from ..wire.requests import (
-    AttachSession,
-    CloseSession,
-    Continue,
-    ContinueTo,
-    ControlRequest,
-    CreateSession,
-    ResumeAttachedSession,
-)
-from ..wire.responses import Completed, ControlResponse, SequencedResponse
+from ..wire.requests import CloseSession, Continue, ContinueTo, ControlRequest, ResumeAttachedSession
+from ..wire.responses import Completed, ControlResponse
 from ..wire.urls import rpc_urls
+from .raw_opening import RawIdentity
+from .raw_reader import OnEvent, RawReader
 from .request import Address, continue_request, continue_to_request
 
 __all__ = ["RawSession"]
-
-OnEvent = Callable[[ControlResponse], None]
 
 
 @final
@@ -55,26 +35,23 @@ class RawSession:
     It is an async iterator of everything that no other method has taken, in order; it ends after `Completed`.
     """
 
-    def __init__(self, socket: WebSocket, machine: RawMachine, *, control_url: str, http: HttpClient) -> None:
-        """Take an open socket on which nothing was said yet; the client does this."""
-        self._socket = socket
-        self._machine = machine
+    def __init__(self, reader: RawReader, identity: RawIdentity, *, control_url: str, http: HttpClient) -> None:
+        """Take what the client made."""
+        self._reader = reader
+        self._machine = reader.machine
         self._control_url = control_url
         self._http = http
-        self._is_read = False
-        self._is_closed = False
-        self._is_detached = False
-        self._range: tuple[int, int] | None = None
-        self.session_id: str = ""
+        self._slots = identity.slots
+        self.session_id: str = identity.session_id
         """The server's name for the session; of a parallel one for the whole, empty where the server (0.9) has none."""
-        self.session_name: str | None = None
-        self.task_id: str | None = None
+        self.session_name: str | None = identity.session_name
+        self.task_id: str | None = identity.task_id
         """The server's opaque name for the task that runs the session."""
-        self.sessions: tuple[CreatedSession, ...] = ()
+        self.sessions: tuple[CreatedSession, ...] = identity.sessions
         """The sub-sessions of a parallel session; else the one session."""
 
     def __repr__(self) -> str:
-        state = "closed" if self._is_closed else "ready" if self.is_ready else "open"
+        state = "closed" if self._reader.is_closed else "ready" if self.is_ready else "open"
         return f"<RawSession {self.session_id[:16]} {state}>"
 
     # What is known
@@ -135,11 +112,11 @@ class RawSession:
             InputError: The session was attached to, so that its range is not known here, and none is given.
         """
         if start_slot is None or end_slot is None:
-            if self._range is None:
+            if self._slots is None:
                 raise InputError(
                     "the range of a session that was attached to is not known: give start_slot and end_slot"
                 )
-            start_slot, end_slot = self._range
+            start_slot, end_slot = self._slots
         return self._machine.coverage.report(
             start_slot, end_slot, is_complete=self._machine.has_completed(one.session_id for one in self.sessions)
         )
@@ -160,15 +137,10 @@ class RawSession:
 
         Cancellation: no event is lost.
         """
-        waiting = self._machine.take()
-        if waiting is not None:
-            await trio.lowlevel.checkpoint()
-            return waiting
-        if self._is_closed or self._machine.is_over:
+        event = await self._reader.next_event()
+        if event is None:
             raise StopAsyncIteration
-
-        with self._reading_alone():
-            return (await self._receive()).response
+        return event
 
     def take_unread(self) -> list[ControlResponse]:
         """Return what no method has taken so far, in order, without waiting for more: what the last wait has left."""
@@ -186,7 +158,7 @@ class RawSession:
 
         Cancellation: nothing is lost.
         """
-        await self._wait(ProgressWait(self._machine, slots=0, takes_progress=False))
+        await self._reader.wait(ProgressWait(self._machine, slots=0, takes_progress=False))
         return self._machine.completed is None
 
     async def wait_for_status(self, status: str) -> None:
@@ -198,8 +170,9 @@ class RawSession:
 
         Cancellation: nothing is lost.
         """
+        await trio.lowlevel.checkpoint_if_cancelled()  # before one that waits unread is taken
         wait = StatusWait(self._machine, status)
-        await self._wait(wait)
+        await self._reader.wait(wait)
         if not wait.has_come:
             raise LocalProtocolError(f"the run has completed, and the status {status!r} will not come any more")
 
@@ -215,12 +188,7 @@ class RawSession:
 
         Cancellation: the request is sent whole, or not at all; the session then counts as having taken it.
         """
-        if self._is_closed:
-            raise SessionClosed("the session is closed: nothing more can be asked of it")
-
-        text = write_request(request)
-        self._machine.requested(request)  # before its answer can be read by another task
-        await self._socket.send(text)
+        await self._reader.send(request)
 
     async def advance(
         self,
@@ -287,7 +255,7 @@ class RawSession:
             ConnectionLost, RemoteProtocolError, LocalProtocolError, SessionClosed: As for `send` and iteration.
         """
         await self.send(ResumeAttachedSession())
-        await self._wait(ResumeWait())
+        await self._reader.wait(ResumeWait())
 
     async def close(self) -> None:
         """End the session on the server and close the socket; of a parallel session all sub-sessions. What waits unread can still be taken.
@@ -297,74 +265,19 @@ class RawSession:
 
         A socket that ends before the answer counts as an answer. Cancellation: the socket is closed when the block is left.
         """
-        if self._is_closed:
+        if self._reader.is_closed:
             return
 
         try:
             await self.send(CloseSession())
-            await self._wait(CloseWait())
+            await self._reader.wait(CloseWait())
         except ConnectionLost:
             pass  # that is how some servers answer
         await self.detach()
 
     async def detach(self) -> None:
         """Close the socket, and let the session live on the server until its disconnect timeout; `attach_session` takes it up again."""
-        self._is_closed = True
-        await self._socket.aclose()
-
-    # For the client
-
-    async def create(
-        self,
-        request: CreateSession,
-        *,
-        response_seconds: float,
-        on_created: Callable[[CreatedSession], None] | None = None,
-    ) -> None:
-        """Create the session; the client does this.
-
-        Raises:
-            RemoteError: The server refused.
-            ConnectionLost: It did not answer.
-        """
-        self._range = (request.params.start_slot, request.params.end_slot)
-        wait = CreateWait(is_parallel=request.parallel, on_created=on_created)
-        await self._ask(request, wait, response_seconds)
-        self.sessions = tuple(wait.created)
-        if request.parallel:
-            self.session_id = wait.control_session_id or ""
-            self.session_name = wait.control_session_name
-        else:
-            self._name_after(self.sessions[0])
-
-    async def attach(self, session_id: str, *, response_seconds: float) -> None:
-        """Take up a session; the client does this.
-
-        Raises:
-            RemoteError: The server refused.
-            ConnectionLost: It did not answer.
-        """
-        wait = AttachWait()
-        request = AttachSession(session_id=session_id, last_sequence=self._machine.last_sequence)
-        await self._ask(request, wait, response_seconds)
-        assert wait.attached is not None
-        attached = wait.attached
-        self.sessions = (
-            CreatedSession(
-                session_id=attached.session_id,
-                task_id=attached.task_id,
-                session_name=attached.session_name,
-                rpc_endpoint=attached.rpc_endpoint,
-            ),
-        )
-        self._name_after(self.sessions[0])
-
-    async def leave(self) -> None:
-        """Close the session if that was not done; the client does this at the end of the block."""
-        try:
-            await self.close()
-        except (RemoteError, LocalProtocolError):
-            return  # refused, or another task is still reading: the block's own outcome is what counts
+        await self._reader.aclose()
 
     # Helpers
 
@@ -375,61 +288,8 @@ class RawSession:
             raise LocalProtocolError("cannot advance: the session is not ready; call wait_ready first")
 
         await self.send(request)
-        await self._wait(ProgressWait(self._machine, slots=slots, takes_progress=True), on_event)
+        await self._reader.wait(ProgressWait(self._machine, slots=slots, takes_progress=True), on_event)
         return self._machine.progress
-
-    async def _ask(self, request: ControlRequest, wait: Wait, response_seconds: float) -> None:
-        """Send a request and wait for its answer, so long at most between two messages."""
-        await self.send(request)
-        with self._reading_alone():
-            while not wait.is_over:
-                with trio.move_on_after(response_seconds) as patience:
-                    message = await self._receive()
-                    if not wait.takes(message):
-                        self._machine.keep(message)
-                if patience.cancelled_caught:
-                    raise ConnectionLost(f"no answer to {type(request).__name__} for {response_seconds:g} s")
-
-    async def _wait(self, wait: Wait, on_event: OnEvent | None = None) -> None:
-        """Read until the wait is over; keep what it does not take."""
-        if wait.is_over:
-            await trio.lowlevel.checkpoint()
-            return
-
-        with self._reading_alone():
-            while not wait.is_over:
-                message = await self._receive()
-                if not wait.takes(message):
-                    self._machine.keep(message)
-                if on_event is not None:
-                    on_event(message.response)
-
-    async def _receive(self) -> SequencedResponse:
-        """Return the next message that is no replay."""
-        if self._is_closed:
-            raise SessionClosed("the session is closed: nothing more is read from it")
-
-        while True:
-            self._machine.check_room()
-            message = read_response(await self._socket.receive())
-            if self._machine.receive(message):
-                return message
-
-    @contextmanager
-    def _reading_alone(self) -> Iterator[None]:
-        if self._is_read:
-            raise LocalProtocolError("another task reads this session: only one may iterate or wait at a time")
-
-        self._is_read = True
-        try:
-            yield
-        finally:
-            self._is_read = False
-
-    def _name_after(self, session: CreatedSession) -> None:
-        self.session_id = session.session_id
-        self.session_name = session.session_name
-        self.task_id = session.task_id
 
     def _only(self) -> CreatedSession:
         if len(self.sessions) != 1:

@@ -289,7 +289,7 @@ class TestErrors:
             await peer.expect(CreateSession)
             await peer.hold()
 
-        with pytest.raises(ConnectionLost, match=r"no answer to CreateSession for 0\.05 s"):
+        with pytest.raises(ConnectionLost, match=r"said nothing for 0\.05 s"):
             async with raw_session(control, limits=Limits(response_seconds=0.05)):
                 pass
 
