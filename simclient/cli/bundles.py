@@ -105,7 +105,7 @@ def import_(*, whirlpool: tuple[Path, Path, Path], output: Path, slot_limit: int
     $ simclient bundle import --whirlpool state.json.gz transactions.jsonl.gz program.so.gz --output day.bundle
 
     Args:
-        whirlpool: The archive's three files of a day: STATE TRANSACTIONS PROGRAM.
+        whirlpool: The archive's three files of a day: STATE TRANSACTIONS PROGRAM. With the STATE of the day before the replay is exact.
         output: The bundle file to write.
         slot_limit: Take only so many blocks from the beginning of the day.
 
@@ -121,9 +121,9 @@ def import_(*, whirlpool: tuple[Path, Path, Path], output: Path, slot_limit: int
     _print(
         [
             (
-                f"imported {report.swaps:,} swaps in {report.transactions:,} transactions"
-                f" ({report.swaps_in_unknown_pools:,} in pools that the state does not have);"
-                f" left out {report.transactions_left_out:,} transactions without a swap"
+                f"imported {report.swaps:,} swaps ({report.swaps_in_unknown_pools:,} in pools that the state does not have)"
+                f" and {report.liquidity_instructions:,} other instructions in {report.transactions:,} transactions;"
+                f" left out {report.transactions_left_out:,} transactions of which nothing can be rebuilt"
             )
         ]
     )

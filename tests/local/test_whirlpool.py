@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from base64 import b64decode
 from collections import Counter
 from collections.abc import Callable, Iterator
 from hashlib import sha256
@@ -16,10 +17,12 @@ from typing import Any
 import attrs
 import pytest
 from solders.pubkey import Pubkey
+from solders.signature import Signature
 from solders.token.state import TokenAccount
 from solders.transaction import VersionedTransaction
 
 from simclient.errors import InputError
+from simclient.local.agreement import compare_with_history
 from simclient.local.bundle import BundleAccount, BundleSlot, BundleTransaction, Signatures, open_bundle
 from simclient.local.engine.svm import Execution, Machine
 from simclient.local.whirlpool import ImportReport, import_whirlpool
@@ -28,6 +31,7 @@ FIXTURE = Path(__file__).parent / "data" / "whirlpool"
 WHOLE_DAY = Path(__file__).parents[3] / "shared" / "data" / "whirlpool-2022-04-06"
 START_SLOT, END_SLOT, STATE_SLOT = 128_510_581, 128_510_604, 128_556_169
 PROGRAM = Pubkey.from_string("whirLbMiicVdio4qvUfM5KAg6Ct8VwpYzGff3uctyCc")
+ASSOCIATED_TOKEN_PROGRAM = Pubkey.from_string("ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL")
 LOADER = Pubkey.from_string("BPFLoaderUpgradeab1e11111111111111111111111")
 TOKEN_PROGRAM = Pubkey.from_string("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA")
 POOL_BYTES, REWARD_TIME = 653, slice(261, 269)
@@ -114,6 +118,7 @@ def test_the_report_counts_what_was_rebuilt_and_what_was_not(archive: Archive) -
         transactions_left_out=1,
         swaps=9,
         swaps_in_unknown_pools=0,
+        liquidity_instructions=0,
         other_instructions=(
             ("collectReward", 2),
             ("updateFeesAndRewards", 1),
@@ -385,6 +390,168 @@ def test_nearly_all_swaps_of_a_whole_day_succeed(tmp_path: Path) -> None:
         str({"InstructionError": [0, {"Custom": code}]}) for code in (6023, 6038)
     )
     assert outcomes == {"None": 9_253, invalid_tick_array_sequence: 158, invalid_tick_array_index: 35}
+
+
+# Everything, where the state is from before the first block.
+
+
+def opened_position(archive: Archive) -> list[Json]:
+    """Return, as the archive writes them, the instructions of a position's whole life in the pool of the fixture's first swap."""
+    payload = first_payload(json.loads(archive.lines()[FIRST_SWAP_LINE - 1]))
+    state = {
+        a["pubkey"]: b64decode(a["data"]) for a in json.loads(gzip.decompress(archive.state.read_bytes()))["accounts"]
+    }
+    spacing = int.from_bytes(state[payload["keyWhirlpool"]][41:43], "little")
+    lower = int.from_bytes(state[payload["keyTickArray0"]][8:12], "little", signed=True)
+    owner, mint = Pubkey.from_string(payload["keyTokenAuthority"]), Pubkey.from_bytes(bytes([7]) * 32)
+    seeds = [bytes(owner), bytes(TOKEN_PROGRAM), bytes(mint)]
+    common = {
+        "keyWhirlpool": payload["keyWhirlpool"],
+        "keyFunder": str(owner),
+        "keyOwner": str(owner),
+        "keyReceiver": str(owner),
+        "keyPositionAuthority": str(owner),
+        "keyPosition": str(Pubkey.find_program_address([b"position", bytes(mint)], PROGRAM)[0]),
+        "keyPositionMint": str(mint),
+        "keyPositionTokenAccount": str(Pubkey.find_program_address(seeds, ASSOCIATED_TOKEN_PROGRAM)[0]),
+        "keyTokenOwnerAccountA": payload["keyTokenOwnerAccountA"],
+        "keyTokenOwnerAccountB": payload["keyTokenOwnerAccountB"],
+        "keyTokenVaultA": payload["keyVaultA"],
+        "keyTokenVaultB": payload["keyVaultB"],
+        "keyTickArrayLower": payload["keyTickArray0"],
+        "keyTickArrayUpper": payload["keyTickArray0"],
+        "dataTickLowerIndex": lower,
+        "dataTickUpperIndex": lower + 20 * spacing,
+        "dataLiquidityAmount": "1000000",
+    }
+    names = (
+        "openPositionWithMetadata",
+        "increaseLiquidity",
+        "updateFeesAndRewards",
+        "collectFees",
+        "decreaseLiquidity",
+        "closePosition",
+    )
+    return [{"name": name, "payload": common} for name in names]
+
+
+def before_the_day(archive: Archive) -> None:
+    archive.change_state(lambda state: state.update(slot=START_SLOT - 1))
+
+
+def test_the_whole_life_of_a_position_is_rebuilt(archive: Archive) -> None:
+    """The real program takes every instruction of a position as it is rebuilt, from opening to closing."""
+    before_the_day(archive)
+    life = opened_position(archive)
+    archive.change_slot(FIRST_SWAP_LINE, lambda slot: slot["transactions"][0].update(instructions=life))
+    archive.write_lines(archive.lines()[:FIRST_SWAP_LINE])
+    report = archive.load()
+
+    assert (report.liquidity_instructions, report.swaps, report.other_instructions) == (6, 0, ())
+    [(_, execution)] = executions(archive.output)
+    assert execution.error is None, execution.meta.logs()
+
+
+def test_with_a_state_from_before_everything_is_rebuilt(archive: Archive) -> None:
+    """Each recorded transaction comes in, with every instruction in its place; the report and the origin say so."""
+    before_the_day(archive)
+    report = archive.load()
+
+    assert (report.transactions, report.transactions_left_out, report.swaps) == (9, 0, 9)
+    assert (report.liquidity_instructions, report.other_instructions) == (6, ())
+    with open_bundle(archive.output) as reader:
+        assert "with 6 other instructions" in reader.header.origin
+
+
+def test_a_replay_on_the_state_before_is_exact(archive: Archive, tmp_path: Path) -> None:
+    """What the program moved from one state it moves again: history that was made here is replayed to the last token."""
+    before_the_day(archive)
+    life = opened_position(archive)
+    archive.change_slot(4, lambda slot: slot.update(transactions=[made_up_transaction(life[:2])]))
+    archive.change_slot(23, lambda slot: slot.update(transactions=[made_up_transaction(life[2:])]))
+    archive.load()
+    moved = {
+        str(transaction.transaction.signatures[0]): {
+            str(key): (before[2], after[2])
+            for key, before, after in zip(
+                transaction.keys.all, transaction.pre_tokens, transaction.post_tokens, strict=True
+            )
+            if before is not None and after is not None
+        }
+        for _, transaction in executions(archive.output)
+        if transaction.error is None
+    }
+    for line in range(1, len(archive.lines()) + 1):
+        archive.change_slot(line, lambda slot: make_history(slot, moved))
+    archive.load()
+    agreement = compare_with_history(archive.output)
+
+    assert agreement.outcomes.equal == agreement.outcomes.total == len(moved) >= 10
+    assert agreement.moved_in.exact == agreement.moved_in.total > 9
+    assert agreement.moved_out.exact == agreement.moved_out.total > 9
+
+
+def made_up_transaction(instructions: list[Json]) -> Json:
+    return {
+        "index": 0,
+        "signature": str(Signature.new_unique()),
+        "payer": instructions[0]["payload"]["keyOwner"],
+        "balances": [],
+        "instructions": instructions,
+    }
+
+
+def make_history(slot: Json, moved: dict[str, dict[str, tuple[int, int]]]) -> None:
+    """Keep the transactions that succeeded, with the balances that they had here."""
+    slot["transactions"] = [t for t in slot["transactions"] if t["signature"] in moved]
+    for transaction in slot["transactions"]:
+        transaction["balances"] = [
+            {"account": key, "pre": str(before), "post": str(after)}
+            for key, (before, after) in moved[transaction["signature"]].items()
+        ]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            {"dataLiquidityAmount": str(2**128)},
+            "$.dataLiquidityAmount is 340282366920938463463374607431768211456, which",
+        ),
+        ({"dataLiquidityAmount": True}, "$.dataLiquidityAmount is not a number"),
+        ({"keyPosition": "0"}, "$.keyPosition"),
+        ({"keyPosition": None}, "$.keyPosition is not an address"),
+    ],
+)
+def test_an_instruction_that_cannot_be_read_is_named(archive: Archive, change: Json, said: str) -> None:
+    """What is wrong with it is said with the file's name and the line's number."""
+    before_the_day(archive)
+    [_, increase, *_] = opened_position(archive)
+    increase["payload"].update(change)
+    archive.change_slot(FIRST_SWAP_LINE, lambda slot: slot["transactions"][0].update(instructions=[increase]))
+
+    with pytest.raises(InputError) as caught:
+        archive.load()
+    assert f"{archive.transactions}, line {FIRST_SWAP_LINE}: a increaseLiquidity that cannot be read" in str(
+        caught.value
+    )
+    assert said in str(caught.value)
+
+
+@pytest.mark.skipif(not WHOLE_DAY.is_dir(), reason="the whole day (3.9 MB) lies outside of the repository")
+def test_every_instruction_of_a_whole_day_is_known(tmp_path: Path) -> None:
+    """With a state that says it is from before, all 2,113 instructions beside the swaps are rebuilt and none is left out."""
+    state = json.loads(gzip.decompress((WHOLE_DAY / "whirlpool-state-20220406.json.gz").read_bytes()))
+    early = tmp_path / "early.json.gz"
+    early.write_bytes(gzip.compress(json.dumps(state | {"slot": 1}).encode(), compresslevel=1))
+    report = import_whirlpool(
+        early,
+        WHOLE_DAY / "whirlpool-transaction-20220406.jsonl.gz",
+        WHOLE_DAY / "whirlpool-20220331-127483851.so.gz",
+        tmp_path / "day.bundle",
+    )
+    assert (report.transactions, report.swaps, report.liquidity_instructions) == (10_170, 9_466, 2_113)
+    assert (report.transactions_left_out, report.other_instructions) == (0, ())
 
 
 # Files that are wrong.

@@ -16,7 +16,18 @@ from ..bundle import BundleAccount
 from .archive import ArchivedAccount
 from .swaps import WHIRLPOOL_PROGRAM
 
-__all__ = ["TOKEN_PROGRAM", "Holding", "Pool", "made_accounts", "pools_of", "program_accounts", "state_accounts"]
+__all__ = [
+    "TOKEN_PROGRAM",
+    "Holding",
+    "Made",
+    "Pool",
+    "made_accounts",
+    "pools_of",
+    "position_mint",
+    "program_accounts",
+    "reward_mint",
+    "state_accounts",
+]
 
 TOKEN_PROGRAM = Pubkey.from_string("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA")
 _SYSTEM_PROGRAM = Pubkey.default()
@@ -40,6 +51,13 @@ _POOL_BYTES = 653
 _MINT_A, _VAULT_A, _MINT_B, _VAULT_B = slice(101, 133), slice(133, 165), slice(181, 213), slice(213, 245)
 _REWARD_TIME = slice(261, 269)
 """`reward_last_updated_timestamp`, a u64 of unix seconds."""
+
+_REWARDS_AT, _REWARD_BYTES = 269, 128
+"""Three of them; each begins with its mint."""
+_POSITION_DISCRIMINATOR = bytes.fromhex("aabc8fe47a40f7d0")
+"""sha256("account:Position")[:8]."""
+_POSITION_BYTES = 216
+_POSITION_MINT = slice(40, 72)
 
 _WRAPPED_SOL = Pubkey.from_string("So11111111111111111111111111111111111111112")
 _KNOWN_DECIMALS: Mapping[Pubkey, int] = {
@@ -69,6 +87,34 @@ class Holding:
 
     mint: Pubkey
     owner: Pubkey
+    amount: int = _HELD_AMOUNT
+
+
+@attrs.frozen(kw_only=True)
+class Made:
+    """What has to be made; the dicts are sets that keep their order."""
+
+    pools: tuple[Pool, ...]
+    """Those of the state, whose mints and vaults are not in it."""
+    holdings: dict[Pubkey, Holding] = attrs.field(factory=dict[Pubkey, Holding])
+    """The users' token accounts, by address."""
+    payers: dict[Pubkey, None] = attrs.field(factory=dict[Pubkey, None])
+    mints: dict[Pubkey, None] = attrs.field(factory=dict[Pubkey, None])
+    """Further ones, as of rewards."""
+    positions: dict[Pubkey, None] = attrs.field(factory=dict[Pubkey, None])
+    """The mints of positions, of each of which there is one token."""
+
+
+def reward_mint(pool: bytes, index: int) -> Pubkey:
+    """Return the mint of one of a pool's three rewards, from the pool's data."""
+    start = _REWARDS_AT + _REWARD_BYTES * index
+    return Pubkey.from_bytes(pool[start : start + 32])
+
+
+def position_mint(position: bytes) -> Pubkey | None:
+    """Return the mint of a position, from its data; None where it is not a position."""
+    is_position = len(position) == _POSITION_BYTES and position.startswith(_POSITION_DISCRIMINATOR)
+    return Pubkey.from_bytes(position[_POSITION_MINT]) if is_position else None
 
 
 def pools_of(state: Iterable[ArchivedAccount]) -> dict[Pubkey, Pool]:
@@ -98,19 +144,19 @@ def state_accounts(state: Iterable[ArchivedAccount], *, start_time: int) -> Iter
         yield _account(account.pubkey, WHIRLPOOL_PROGRAM, data)
 
 
-def made_accounts(
-    pools: Iterable[Pool], holdings: Mapping[Pubkey, Holding], payers: Iterable[Pubkey]
-) -> Iterator[BundleAccount]:
+def made_accounts(made: Made) -> Iterator[BundleAccount]:
     """Give the mints and vaults of the pools, the users' token accounts and the payers."""
-    pools = tuple(pools)
-    for mint in dict.fromkeys(mint for pool in pools for mint in (pool.mint_a, pool.mint_b)):
+    of_pools = (mint for pool in made.pools for mint in (pool.mint_a, pool.mint_b))
+    for mint in dict.fromkeys((*of_pools, *made.mints)):
         yield _account(mint, TOKEN_PROGRAM, _mint_data(mint))
-    for pool in pools:
+    for mint in made.positions:
+        yield _account(mint, TOKEN_PROGRAM, bytes(Mint(None, 1, 0, True, None)))
+    for pool in made.pools:
         yield _token_account(pool.vault_a, Holding(mint=pool.mint_a, owner=pool.address))
         yield _token_account(pool.vault_b, Holding(mint=pool.mint_b, owner=pool.address))
-    for address, holding in holdings.items():
+    for address, holding in made.holdings.items():
         yield _token_account(address, holding)
-    for payer in payers:
+    for payer in made.payers:
         yield _account(payer, _SYSTEM_PROGRAM, b"", more_lamports=_PAYER_LAMPORTS)
 
 
@@ -143,9 +189,9 @@ def _token_account(address: Pubkey, holding: Holding) -> BundleAccount:
     is_native = holding.mint == _WRAPPED_SOL
     reserve = _rent_exempt(_TOKEN_ACCOUNT_BYTES) if is_native else None
     data = TokenAccount(
-        holding.mint, holding.owner, _HELD_AMOUNT, None, TokenAccountState.Initialized, reserve, 0, None
+        holding.mint, holding.owner, holding.amount, None, TokenAccountState.Initialized, reserve, 0, None
     )
-    return _account(address, TOKEN_PROGRAM, bytes(data), more_lamports=_HELD_AMOUNT if is_native else 0)
+    return _account(address, TOKEN_PROGRAM, bytes(data), more_lamports=holding.amount if is_native else 0)
 
 
 def _account(

@@ -2,6 +2,9 @@
 
 The transactions are read twice and never kept: the first pass finds who takes part (a header and its accounts stand before the slots),
 the second writes the slots. Memory grows with the accounts, not with the length of the day.
+
+Swaps are always rebuilt. What else the program was told to do (positions, liquidity, fees, rewards, pools) is rebuilt where the state is
+from before the first block, and makes the replay exact; a later state has its effects in it already, and would have them twice.
 """
 
 from __future__ import annotations
@@ -15,7 +18,6 @@ from pathlib import Path
 from typing import final
 
 import attrs
-from solders.pubkey import Pubkey
 
 from ...errors import InputError
 from ..bundle import (
@@ -27,9 +29,11 @@ from ..bundle import (
     Signatures,
     write_bundle,
 )
-from .accounts import TOKEN_PROGRAM, Holding, Pool, made_accounts, pools_of, program_accounts, state_accounts
+from .accounts import TOKEN_PROGRAM, made_accounts, program_accounts, state_accounts
 from .archive import ArchivedTransaction, Swap, VaultBalance, read_program, read_slots, read_state, read_swap
-from .swaps import swap_transaction
+from .cast import Cast
+from .liquidity import LIQUIDITY, Rebuilt, rebuilt_instruction
+from .swaps import rebuilt_transaction, swap_instruction
 
 __all__ = ["ImportReport", "import_whirlpool"]
 
@@ -48,12 +52,14 @@ class ImportReport:
     slots: int
     """Blocks, most of them without a transaction."""
     transactions: int
-    """Those that were rebuilt: each has at least one swap."""
+    """Those of which something was rebuilt."""
     transactions_left_out: int
-    """Those without a swap."""
+    """Those of which nothing was."""
     swaps: int
     swaps_in_unknown_pools: int
     """Rebuilt too, but they cannot succeed: the state does not have their pool."""
+    liquidity_instructions: int
+    """Rebuilt beside the swaps, where the state is from before the first block."""
     other_instructions: tuple[tuple[str, int], ...]
     """Instructions that were not rebuilt, by name, most frequent first."""
     accounts: int
@@ -79,9 +85,9 @@ def import_whirlpool(
     """
     before = read_state(state)
     elf = read_program(program)
-    census = _Census(transactions, pools_of(before.accounts), slot_limit)
-    made = (census.pools.values(), census.holdings, census.payers)
-    account_count = sum(1 for _ in program_accounts(elf)) + len(before.accounts) + sum(1 for _ in made_accounts(*made))
+    census = _Census(transactions, Cast(before), slot_limit)
+    made = census.cast.made
+    account_count = sum(1 for _ in program_accounts(elf)) + len(before.accounts) + sum(1 for _ in made_accounts(made))
     report = census.report(state_slot=before.slot, accounts=account_count)
 
     write_bundle(
@@ -90,9 +96,9 @@ def import_whirlpool(
         chain(
             program_accounts(elf),
             state_accounts(before.accounts, start_time=census.start_time),
-            made_accounts(*made),
+            made_accounts(made),
         ),
-        _slots(transactions, slot_limit),
+        _slots(transactions, slot_limit, is_whole=census.is_whole),
     )
     return report
 
@@ -101,22 +107,22 @@ def import_whirlpool(
 class _Census:
     """The first pass: who takes part, and how much of everything there is."""
 
-    def __init__(self, path: Path, pools: dict[Pubkey, Pool], slot_limit: int | None) -> None:
-        self.pools = pools
-        self.holdings: dict[Pubkey, Holding] = {}
-        self.payers: dict[Pubkey, None] = {}
+    def __init__(self, path: Path, cast: Cast, slot_limit: int | None) -> None:
+        self.cast = cast
+        self.is_whole = False
+        """Whether everything is rebuilt, not only swaps."""
         self.start_time = 0
-        self._vaults = {vault for pool in pools.values() for vault in (pool.vault_a, pool.vault_b)}
-        self._shared: set[Pubkey] = set()
         self._names: Counter[str] = Counter()
-        self._start_slot = self._end_slot = self._slots = self._rebuilt = self._left_out = self._unknown = 0
+        self._rebuilt_names: Counter[str] = Counter()
+        self._start_slot = self._end_slot = self._slots = self._rebuilt = self._left_out = 0
         for number, slot in read_slots(path, slot_limit=slot_limit):
             if not self._slots:
                 self._start_slot, self.start_time = slot.slot, slot.block_time
+                self.is_whole = cast.state_slot < slot.slot
             self._end_slot = slot.slot
             self._slots += 1
             for transaction in slot.transactions:
-                self._count(transaction, _swaps(path, number, transaction))
+                self._count(transaction, _parts(path, number, transaction, is_whole=self.is_whole))
         if not self._slots:
             raise InputError(f"cannot import {path}: it has no slots")
 
@@ -130,44 +136,37 @@ class _Census:
             transactions=self._rebuilt,
             transactions_left_out=self._left_out,
             swaps=self._names[_SWAP],
-            swaps_in_unknown_pools=self._unknown,
-            other_instructions=tuple((name, n) for name, n in self._names.most_common() if name != _SWAP),
+            swaps_in_unknown_pools=self.cast.swaps_in_unknown_pools,
+            liquidity_instructions=self._rebuilt_names.total() - self._rebuilt_names[_SWAP],
+            other_instructions=tuple((self._names - self._rebuilt_names).most_common()),
             accounts=accounts,
-            shared_token_accounts=len(self._shared),
+            shared_token_accounts=len(self.cast.shared),
         )
 
-    def _count(self, transaction: ArchivedTransaction, swaps: list[Swap]) -> None:
+    def _count(self, transaction: ArchivedTransaction, parts: list[Swap | Rebuilt]) -> None:
         self._names.update(instruction.name for instruction in transaction.instructions)
-        if not swaps:
+        self._rebuilt_names.update(_SWAP if isinstance(part, Swap) else part.name for part in parts)
+        if not parts:
             self._left_out += 1
             return
 
         self._rebuilt += 1
-        self.payers[transaction.payer] = None
-        for swap in swaps:
-            pool = self.pools.get(swap.key_whirlpool)
-            if pool is None:
-                self._unknown += 1
-                continue
-
-            self._hold(swap.key_token_owner_account_a, pool.mint_a, swap.key_token_authority)
-            self._hold(swap.key_token_owner_account_b, pool.mint_b, swap.key_token_authority)
-
-    def _hold(self, address: Pubkey, mint: Pubkey, owner: Pubkey) -> None:
-        if address in self._vaults:
-            return
-
-        holding = Holding(mint=mint, owner=owner)
-        if self.holdings.setdefault(address, holding) != holding:
-            self._shared.add(address)
+        self.cast.add_payer(transaction.payer)
+        for part in parts:
+            if isinstance(part, Swap):
+                self.cast.add_swap(part)
+            else:
+                self.cast.add(part)
 
 
-def _slots(path: Path, slot_limit: int | None) -> Iterator[BundleSlot]:
+def _slots(path: Path, slot_limit: int | None, *, is_whole: bool) -> Iterator[BundleSlot]:
     """Give the blocks; the archive has every block, so the one before in the file is the parent."""
     parent: int | None = None
     for number, slot in read_slots(path, slot_limit=slot_limit):
         parent = slot.slot - 1 if parent is None else parent
-        rebuilt = (_transaction(t, _swaps(path, number, t), _blockhash(parent)) for t in slot.transactions)
+        rebuilt = (
+            _transaction(t, _parts(path, number, t, is_whole=is_whole), _blockhash(parent)) for t in slot.transactions
+        )
         yield BundleSlot(
             slot=slot.slot,
             parent_slot=parent,
@@ -179,18 +178,28 @@ def _slots(path: Path, slot_limit: int | None) -> Iterator[BundleSlot]:
         parent = slot.slot
 
 
-def _transaction(archived: ArchivedTransaction, swaps: list[Swap], blockhash: bytes) -> BundleTransaction | None:
-    if not swaps:
+def _transaction(
+    archived: ArchivedTransaction, parts: list[Swap | Rebuilt], blockhash: bytes
+) -> BundleTransaction | None:
+    if not parts:
         return None
 
-    wire = swap_transaction(swaps, payer=archived.payer, signature=archived.signature, blockhash=blockhash)
+    instructions = [swap_instruction(part) if isinstance(part, Swap) else part.instruction for part in parts]
+    wire = rebuilt_transaction(instructions, payer=archived.payer, signature=archived.signature, blockhash=blockhash)
     return BundleTransaction(
         wire=wire, recorded=RecordedOutcome(is_success=True, token_balances=_balances(archived.balances))
     )
 
 
-def _swaps(path: Path, number: int, transaction: ArchivedTransaction) -> list[Swap]:
-    return [read_swap(path, number, one) for one in transaction.instructions if one.name == _SWAP]
+def _parts(path: Path, number: int, transaction: ArchivedTransaction, *, is_whole: bool) -> list[Swap | Rebuilt]:
+    """Read the instructions that are rebuilt, in order."""
+    parts: list[Swap | Rebuilt] = []
+    for instruction in transaction.instructions:
+        if instruction.name == _SWAP:
+            parts.append(read_swap(path, number, instruction))
+        elif is_whole and instruction.name in LIQUIDITY:
+            parts.append(rebuilt_instruction(path, number, instruction))
+    return parts
 
 
 def _balances(balances: tuple[VaultBalance, ...]) -> tuple[RecordedTokenBalance, ...]:
@@ -220,10 +229,12 @@ def _header(report: ImportReport, start_time: int) -> BundleHeader:
 def _origin(report: ImportReport) -> str:
     others = ", ".join(f"{count:,} {name}" for name, count in report.other_instructions) or "none"
     late = ""
+    further = f", with {report.liquidity_instructions:,} other instructions" if report.liquidity_instructions else ""
     if report.state_slot >= report.start_slot:
         late = ", which is not before the first block, so swaps move other amounts than they did, and some fail"
     return (
-        f"Orca's public Whirlpool archive (mainnet): {report.swaps:,} recorded swaps rebuilt as transactions without slippage limits,"
+        f"Orca's public Whirlpool archive (mainnet): {report.swaps:,} recorded swaps rebuilt as transactions without slippage limits"
+        f"{further},"
         " under their recorded signatures, which do not sign these bytes; slots, heights, times, program, and the data of the program's"
         f" accounts are the archive's, these as they were after slot {report.state_slot}{late}; made up: lamports, mints, vaults', users'"
         " and payers' balances, blockhashes (sha256 of the slot), the pools' reward clocks where they are after the first block; recorded"

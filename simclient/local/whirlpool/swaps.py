@@ -1,4 +1,4 @@
-"""A recorded transaction's swaps, rebuilt as one legacy transaction of the Whirlpool program.
+"""A recorded transaction's swaps, rebuilt, and the transaction around them: a legacy one of the Whirlpool program.
 
 The signature is the recorded one and signs nothing here: the archive has neither the blockhash nor the instructions around the swaps.
 Limits are left out (threshold, price), because the pools are not in the state in which the limits were chosen.
@@ -18,7 +18,7 @@ from solders.transaction import VersionedTransaction
 
 from .archive import Swap
 
-__all__ = ["WHIRLPOOL_PROGRAM", "swap_transaction"]
+__all__ = ["WHIRLPOOL_PROGRAM", "rebuilt_transaction", "swap_instruction"]
 
 WHIRLPOOL_PROGRAM = Pubkey.from_string("whirLbMiicVdio4qvUfM5KAg6Ct8VwpYzGff3uctyCc")
 _SWAP = sha256(b"global:swap").digest()[:8]
@@ -29,21 +29,24 @@ _LOWEST_SQRT_PRICE, _HIGHEST_SQRT_PRICE = 4_295_048_016, 79_226_673_515_401_279_
 """As Q64.64 (`MIN_SQRT_PRICE_X64`, `MAX_SQRT_PRICE_X64`, orca-so/whirlpools, `math/tick_math.rs`)."""
 
 
-def swap_transaction(swaps: Sequence[Swap], *, payer: Pubkey, signature: Signature, blockhash: bytes) -> bytes:
-    """Return the wire form of a transaction of these swaps.
+def rebuilt_transaction(
+    instructions: Sequence[Instruction], *, payer: Pubkey, signature: Signature, blockhash: bytes
+) -> bytes:
+    """Return the wire form of a transaction of these instructions.
 
     Args:
-        swaps: In the order of the instructions.
+        instructions: In order.
         payer: Who pays the fee.
         signature: The recorded one; further signers, which the archive does not know, get zeros.
         blockhash: Of a block before.
     """
-    message = Message.new_with_blockhash([_instruction(swap) for swap in swaps], payer, Hash.from_bytes(blockhash))
+    message = Message.new_with_blockhash(instructions, payer, Hash.from_bytes(blockhash))
     further = message.header.num_required_signatures - 1
     return bytes(VersionedTransaction.populate(message, [signature, *[Signature.default()] * further]))
 
 
-def _instruction(swap: Swap) -> Instruction:
+def swap_instruction(swap: Swap) -> Instruction:
+    """Return a swap without its limits."""
     threshold = _NO_MINIMUM if swap.data_amount_specified_is_input else _NO_MAXIMUM
     price_limit = _LOWEST_SQRT_PRICE if swap.data_a_to_b else _HIGHEST_SQRT_PRICE
     data = (
