@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+from ..errors import InputError
 from .options import REPEATABLE
 from .terminal import result_console
 
@@ -12,30 +13,46 @@ __all__ = ["local"]
 
 
 async def local(
-    *, port: int = 8900, bundle: Annotated[tuple[Path, ...], REPEATABLE] = (), split_slots: int | None = None
+    *,
+    port: int = 8900,
+    bundle: Annotated[tuple[Path, ...], REPEATABLE] = (),
+    split_slots: int | None = None,
+    replay: Annotated[tuple[Path, ...], REPEATABLE] = (),
+    speed: float | None = None,
+    chaos: Annotated[tuple[str, ...], REPEATABLE] = (),
 ) -> int:
     """Serve the embedded simulator on this machine until Ctrl-C.
 
     $ simclient local
     $ simclient local --port 9000 --bundle day.bundle
+    $ simclient local --replay paid.recording --speed 10
+    $ simclient local --chaos latency:seconds=0.05 --chaos cut:at_message=200,connections=3
 
     Args:
         port: The port on 127.0.0.1; 0 for any free one.
         bundle: A bundle file to serve, repeatable; by default the small market that comes with the package.
         split_slots: Offer each bundle also in pieces of so many slots; a parallel session is split there.
+        replay: A recording to serve again, repeatable; then no market comes with it.
+        speed: With --replay: 1 for the recorded time between slots, 2 for half of it; by default as fast as clients take it.
+        chaos: A fault to inflict on connections, repeatable: KIND:OPTION=VALUE,..., with bandwidth, corrupt, cut, half-open, latency,
+            refuse, reset, slicer, slow-close or stall, or random:seed=N for all of them.
 
     Raises:
-        InputError: A bundle cannot be read, or the port is taken.
+        InputError: A bundle or a recording cannot be read, the port is taken, or a fault is none.
     """
     from ..local import open_local_simulator
-    from ..local.bundle import shipped_bundle
+    from ..local.chaos import read_chaos
     from .interrupt import watch_interrupts
 
+    if speed is not None and not replay:
+        raise InputError(f"--speed {speed:g} is of a recording: name one with --replay")
+
+    faults = read_chaos(chaos) if chaos else None
     console = result_console()
     async with watch_interrupts() as interrupt:
         with interrupt.cancelling():
             async with open_local_simulator(
-                bundle or [shipped_bundle()], port=port, split_slots=split_slots
+                bundle, port=port, split_slots=split_slots, recordings=replay, speed=speed, faults=faults
             ) as simulator:
                 console.print(f"serving {simulator.url} until Ctrl-C")
                 for served in simulator.ranges:

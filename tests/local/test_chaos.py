@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
+import pytest
+import trio
+
+from simclient import ExecutedTransaction, ReadyForContinue, Transactions, open_backtest_session
 from simclient.errors import InputError
+from simclient.local import open_local_simulator
 from simclient.local.chaos import CHAOS_KINDS, read_chaos
+from simclient.protocol.budget import BudgetLimits
+from simclient.session.limits import Limits
 from simclient.transport.faults import (
     Bandwidth,
     ConnectionFaults,
@@ -17,6 +24,8 @@ from simclient.transport.faults import (
     Stall,
     random_faults,
 )
+
+from .blocks import FIRST_SLOT, PAYEE_ADDRESS, write_payments
 
 
 @pytest.mark.parametrize(
@@ -82,6 +91,35 @@ def test_what_cannot_be_read_is_named(specification: str, said: str) -> None:
 
     assert f"--chaos {specification!r}" in str(caught.value)
     assert said in str(caught.value)
+
+
+async def test_a_session_loses_nothing_on_a_faulty_simulator(tmp_path: Path) -> None:
+    """Connections that are cut, reset and refused delay a session, and neither lose nor double anything."""
+    bundle = write_payments(tmp_path / "payments.bundle", slots=30, payments=4)
+    faults = read_chaos(["cut:at_message=40,connections=3", "reset:at_message=70", "refuse:connections=1"])
+    quick = Limits(reconnect=BudgetLimits(first_delay_seconds=0.01, longest_delay_seconds=0.05))
+    signatures: list[str | None] = []
+    async with (
+        open_local_simulator([bundle], faults=faults) as simulator,
+        open_backtest_session(
+            simulator.url,
+            start_slot=FIRST_SLOT,
+            end_slot=FIRST_SLOT + 29,
+            subscriptions=[Transactions(mentions=PAYEE_ADDRESS)],
+            disconnect_timeout_seconds=60,
+            limits=quick,
+        ) as session,
+    ):
+        with trio.fail_after(60):
+            async for event in session:
+                if isinstance(event, ReadyForContinue):
+                    await session.advance(5)
+                if isinstance(event, ExecutedTransaction):
+                    signatures.append(event.signature)
+        statistics = session.statistics()
+
+    assert len(signatures) == len(set(signatures)) == 120
+    assert statistics.data_reconnects > 0
 
 
 def test_every_kind_is_known() -> None:

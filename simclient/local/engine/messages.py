@@ -91,6 +91,10 @@ class Load(msgspec.Struct, frozen=True, tag="load", kw_only=True):
     filters: list[BatchFilter] = []
     """What `Scout` looks for."""
     actions: list[Action] = []
+    is_recording: bool = False
+    """The file is no bundle but a recording, which is given again and not executed."""
+    speed: float | None = None
+    """Of a recording, as a multiple of the recorded one; None: without waiting."""
 
 
 class Scout(msgspec.Struct, frozen=True, tag="scout"):
@@ -161,6 +165,8 @@ class ExecutedSlot(msgspec.Struct, frozen=True, array_like=True):
     """The first batch that was not executed; None: the whole slot was."""
     errors: list[str]
     """What is to be said of transactions that users added, and that did not get as far as being executed."""
+    delay_seconds: float = 0.0
+    """How long to wait before it is said."""
 
 
 class Executed(msgspec.Struct, frozen=True, tag="executed"):

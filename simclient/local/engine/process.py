@@ -65,6 +65,8 @@ async def open_engine(
     signers: Iterable[str] = (),
     filters: Sequence[BatchFilter] = (),
     actions: Sequence[Action] = (),
+    is_recording: bool = False,
+    speed: float | None = None,
 ) -> AsyncGenerator[Engine]:
     """Start an engine process for one session; it is gone when the block is left.
 
@@ -78,6 +80,8 @@ async def open_engine(
         signers: Only recorded transactions that one of these has signed are executed; empty: all.
         filters: What `look_ahead` looks for.
         actions: What is done by itself.
+        is_recording: The file is a recording, which is given again and not executed.
+        speed: Of a recording, as a multiple of the recorded one; None: without waiting.
 
     Raises:
         BundleError: The bundle cannot be read.
@@ -101,6 +105,8 @@ async def open_engine(
                     signers=frozenset(signers),
                     filters=list(filters),
                     actions=list(actions),
+                    is_recording=is_recording,
+                    speed=speed,
                 )
             )
             yield engine
@@ -340,5 +346,6 @@ def _result(executed: ExecutedSlot, next_slot: int | None) -> SlotResult:
         ),
         errors=tuple(executed.errors),
         next_batch=executed.next_batch,
+        delay_seconds=executed.delay_seconds,
         next_slot=next_slot,
     )

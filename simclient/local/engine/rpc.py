@@ -10,9 +10,8 @@ from typing import cast, final
 
 import msgspec
 
-from .replay import Replay
 from .rpc_accounts import AccountMethods
-from .rpc_bank import Bank, Method
+from .rpc_bank import Bank, Method, Replayed
 from .rpc_blocks import BlockMethods
 from .rpc_history import HistoryMethods
 from .rpc_params import Json, Params, Refused
@@ -30,10 +29,16 @@ _MOST_BATCH_BYTES = 256 * 2**20
 
 @final
 class RpcServer:
-    """Answers JSON-RPC bodies from a replay."""
+    """Answers JSON-RPC bodies from a replay.
 
-    def __init__(self, replay: Replay) -> None:
+    Args:
+        replay: What has the state.
+        only: The methods that its state is enough for; None: all.
+    """
+
+    def __init__(self, replay: Replayed, *, only: frozenset[str] | None = None) -> None:
         bank = Bank(replay)
+        self._only = only
         self.methods: dict[str, Method] = {}
         """By name."""
         for group in (AccountMethods, BlockMethods, HistoryMethods, SendingMethods, TokenMethods):
@@ -76,6 +81,8 @@ class RpcServer:
         method = self.methods.get(name)
         if method is None:
             return _error(request_id, _METHOD_NOT_FOUND, "Method not found")
+        if self._only is not None and name not in self._only:
+            return _error(request_id, _METHOD_NOT_FOUND, f"A recording cannot answer {name}; replay a bundle for that")
 
         try:
             return {"jsonrpc": "2.0", "result": method(Params(fields.get("params"))), "id": request_id}

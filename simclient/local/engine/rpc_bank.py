@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, final
+from typing import Final, Protocol, final
 
-from .replay import Replay
+from solders.transaction import VersionedTransaction
+
+from .ledger import Ledger
 from .rpc_params import INVALID_PARAMS, Json, Options, Params, Refused
+from .svm import Machine
 
-__all__ = ["VERSION", "Bank", "Method"]
+__all__ = ["VERSION", "Bank", "Method", "Replayed"]
 
 VERSION: Final = "4.1.0"
 """The Agave release that this LiteSVM is made from."""
@@ -18,11 +21,25 @@ _COMMITMENTS = ("processed", "confirmed", "finalized")
 Method = Callable[[Params], object]
 
 
+class Replayed(Protocol):
+    """What has a state: the replay of a bundle, or of a recording."""
+
+    machine: Machine
+    ledger: Ledger
+
+    def send(self, transaction: VersionedTransaction) -> None:
+        """Let a transaction go into the next block.
+
+        Raises:
+            InputError: It cannot.
+        """
+
+
 @final
 class Bank:
     """The state after the last executed slot, by Solana's name for it."""
 
-    def __init__(self, replay: Replay) -> None:
+    def __init__(self, replay: Replayed) -> None:
         self.replay = replay
         self.machine = replay.machine
         self.ledger = replay.ledger

@@ -41,6 +41,8 @@ class SlotResult:
     """What is to be said of transactions that users added, and that did not get as far as being executed."""
     next_batch: int | None = None
     """The first batch that was not executed; None: the whole slot was."""
+    delay_seconds: float = 0.0
+    """How long to wait before it is said, where a recording is given at a speed."""
     next_slot: int | None
     """The next slot of the range that exists, or this one if it was left within; None where there is none."""
 

@@ -10,12 +10,26 @@ import ctypes
 import os
 import signal
 import sys
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 import msgspec
 
 from ...errors import BundleError, InputError
-from .messages import LENGTH_BYTES, Answer, Answered, Execute, Failed, Load, Loaded, Request, Rpc, Scout, frame
+from .messages import (
+    LENGTH_BYTES,
+    Answer,
+    Answered,
+    Execute,
+    Executed,
+    Failed,
+    Load,
+    Loaded,
+    Request,
+    Rpc,
+    Scout,
+    Scouted,
+    frame,
+)
 from .replay import Replay
 from .rpc import RpcServer
 from .values import TransactionRefused
@@ -35,9 +49,17 @@ def main() -> None:
     _serve(requests, answers)
 
 
+class _Source(Protocol):
+    """The replay of a bundle, or of a recording."""
+
+    def execute(self, request: Execute) -> Executed: ...
+
+    def look_ahead(self, request_id: int, most_slots: int) -> Scouted: ...
+
+
 def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
     decoder = msgspec.msgpack.Decoder(Request)
-    engine: tuple[Replay, RpcServer] | None = None
+    engine: tuple[_Source, RpcServer] | None = None
     while (length := requests.read(LENGTH_BYTES)) and len(length) == LENGTH_BYTES:
         request = decoder.decode(requests.read(int.from_bytes(length, "little")))
         try:
@@ -51,18 +73,24 @@ def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
         _write_all(answers, frame(answer))
 
 
-def _load(request: Load) -> tuple[tuple[Replay, RpcServer], Answer]:
+def _load(request: Load) -> tuple[tuple[_Source, RpcServer], Answer]:
+    if request.is_recording:
+        from ..recorded.playback import RPC_METHODS, Playback  # it reads messages, which a bundle does without
+
+        playback = Playback(request)
+        return (playback, RpcServer(playback, only=RPC_METHODS)), Loaded(request.id, playback.next_slot)
+
     replay = Replay(request)
     return (replay, RpcServer(replay)), Loaded(request.id, replay.next_slot)
 
 
-def _answer(engine: tuple[Replay, RpcServer], request: Execute | Scout | Rpc) -> Answer:
-    replay, rpc = engine
+def _answer(engine: tuple[_Source, RpcServer], request: Execute | Scout | Rpc) -> Answer:
+    source, rpc = engine
     match request:
         case Execute():
-            return replay.execute(request)
+            return source.execute(request)
         case Scout():
-            return replay.look_ahead(request.id, request.most_slots)
+            return source.look_ahead(request.id, request.most_slots)
         case Rpc():
             return Answered(request.id, rpc.answer(request.body))
 

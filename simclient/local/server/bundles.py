@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,28 +13,54 @@ import attrs
 from ...errors import InputError
 from ...wire.failures import BundleNotFound
 from ...wire.ranges import AvailableRange, split_range
+from ...wire.recording import RecordedKey, RecordingHeader
 from ...wire.requests import CreateSession
+from ...wire.subscriptions import SubscriptionKey
 from ..bundle import BundleHeader, open_bundle
 from .refusals import Refused
 
-__all__ = ["Piece", "ServedBundle", "ServedBundles", "read_bundles"]
+__all__ = ["Piece", "ServedBundle", "ServedBundles", "Source", "read_bundles", "read_recordings"]
+
+
+_KEYS_SHOWN = 10
+"""Recorded subscriptions that a refusal lists."""
+
+
+@attrs.frozen(kw_only=True)
+class Source:
+    """A file to replay."""
+
+    path: Path
+    is_recording: bool = False
+    speed: float | None = None
+    """Of a recording, as a multiple of the recorded one; None: without waiting."""
+    keys: tuple[RecordedKey, ...] = ()
+    """What a recording has."""
+
+    def why_not(self, key: SubscriptionKey) -> str | None:
+        """Say why a subscription cannot be had; None: it can."""
+        if not self.is_recording or RecordedKey.of(key) in self.keys:
+            return None
+
+        there_are = "; ".join(f"{one.method} {one.address}" for one in self.keys[:_KEYS_SHOWN])
+        return f"the recording has no {key.method} of {key.address or 'the session'}; it has: {there_are or 'none'}"
 
 
 @attrs.frozen(kw_only=True)
 class Piece:
     """What one session replays of one bundle; slots are inclusive."""
 
-    path: Path
+    source: Source
     start_slot: int
     end_slot: int
 
 
 @attrs.frozen(kw_only=True)
 class ServedBundle:
-    """A bundle and what its header says."""
+    """A bundle or a recording, and what its header says."""
 
-    path: Path
-    header: BundleHeader
+    source: Source
+    header: BundleHeader | RecordingHeader
     start_time: int | None
     """Of the first block, in seconds since 1970; None where there is no block."""
 
@@ -68,14 +95,15 @@ class ServedBundles:
         except InputError:
             raise Refused(BundleNotFound(start_slot=start, end_slot=end)) from None
 
-        return tuple(self._piece(*piece) for piece in bounds)
+        return tuple(self._piece(*piece, only_recorded=request.params.replay_account_state) for piece in bounds)
 
-    def _piece(self, start: int, end: int) -> Piece:
-        bundle = next((bundle for bundle in self._bundles if bundle.covers(start, end)), None)
+    def _piece(self, start: int, end: int, *, only_recorded: bool) -> Piece:
+        bundles = (b for b in self._bundles if b.source.is_recording or not only_recorded)
+        bundle = next((bundle for bundle in bundles if bundle.covers(start, end)), None)
         if bundle is None:
             raise Refused(BundleNotFound(start_slot=start, end_slot=end))
 
-        return Piece(path=bundle.path, start_slot=start, end_slot=end)
+        return Piece(source=bundle.source, start_slot=start, end_slot=end)
 
 
 def read_bundles(paths: Sequence[Path]) -> tuple[ServedBundle, ...]:
@@ -87,12 +115,36 @@ def read_bundles(paths: Sequence[Path]) -> tuple[ServedBundle, ...]:
     return tuple(_read(path) for path in paths)
 
 
+def read_recordings(paths: Sequence[Path], *, speed: float | None) -> tuple[ServedBundle, ...]:
+    """Read recordings, which shows whether they can be served.
+
+    Raises:
+        BundleError: One cannot be read.
+        InputError: The speed is none.
+    """
+    if speed is not None and not 0 < speed < math.inf:
+        raise InputError(f"a recording cannot be served at {speed} times its speed: give a number above 0")
+
+    return tuple(_read_recording(path, speed) for path in paths)
+
+
+def _read_recording(path: Path, speed: float | None) -> ServedBundle:
+    from ..recorded.index import read_recording  # only where there is one
+
+    recorded = read_recording(path)
+    recorded.close()
+    source = Source(path=path, is_recording=True, speed=speed, keys=recorded.header.keys)
+    return ServedBundle(source=source, header=recorded.header, start_time=None)
+
+
 def _read(path: Path) -> ServedBundle:
     with open_bundle(path) as reader:
         for _ in reader.accounts():
             pass
         first = next(iter(reader.slots()), None)
-        return ServedBundle(path=path, header=reader.header, start_time=None if first is None else first.block_time)
+        return ServedBundle(
+            source=Source(path=path), header=reader.header, start_time=None if first is None else first.block_time
+        )
 
 
 def _ranges(bundle: ServedBundle, split_slots: int | None) -> Iterator[AvailableRange]:

@@ -30,7 +30,15 @@ from ...wire.jsonrpc import (
     write_result,
     write_subscription_complete,
 )
-from ...wire.subscriptions import ACCOUNT_DIFFS, ACTIONS, ADDRESSED, DIAGNOSTICS, LOGS, REPLACEMENTS, TRANSACTIONS
+from ...wire.subscriptions import (
+    ACCOUNT_DIFFS,
+    ACTIONS,
+    ADDRESSED,
+    DIAGNOSTICS,
+    LOGS,
+    REPLACEMENTS,
+    TRANSACTIONS,
+)
 from ..engine import Kind, Published
 from .limits import SimulatorLimits
 from .replay_log import Reader
@@ -128,6 +136,11 @@ class DataConnection:
         if request.key.method in ADDRESSED and not is_address(request.key.address):
             message = f"Invalid params: {request.key.address[:60]!r} is not base58 of 32 bytes"
             await self._socket.send_text(write_error(request.request_id, INVALID_PARAMS, message))
+            return
+
+        refusal = self._session.source.why_not(request.key)
+        if refusal is not None:
+            await self._socket.send_text(write_error(request.request_id, INVALID_PARAMS, refusal))
             return
 
         log = self._session.notifications

@@ -14,7 +14,6 @@ Rules, by the published protocol and not by our client's:
 from __future__ import annotations
 
 from bisect import bisect_left
-from pathlib import Path
 from typing import Final, final
 
 import trio
@@ -48,6 +47,7 @@ from ...wire.summary import SessionSummary
 from ..engine import Engine, FoundBatch, PendingSlots, Published, SlotResult, TransactionRefused, open_engine
 from .advance import Advance, Position, next_turn
 from .bell import Bell
+from .bundles import Source
 from .discoveries import Discoveries
 from .limits import SimulatorLimits
 from .refusals import Refused, for_generation
@@ -70,7 +70,7 @@ class ServedSession:
         self,
         session_id: str,
         params: SessionParams,
-        bundle: Path,
+        source: Source,
         limits: SimulatorLimits,
         *,
         bell: Bell,
@@ -79,7 +79,8 @@ class ServedSession:
         """Prepare a session; `bell` rings whenever its own does, and `generation` is its client's."""
         self.session_id = session_id
         self.params = params
-        self._bundle = bundle
+        self.source = source
+        """What is replayed."""
         self._generation = generation
         self._requests, self._todo = trio.open_memory_channel[Advance](1)
         self._summary = SessionSummary()
@@ -105,7 +106,9 @@ class ServedSession:
             with self.scope:
                 self._say(Status(status="startingRuntime"))
                 async with open_engine(
-                    self._bundle,
+                    self.source.path,
+                    is_recording=self.source.is_recording,
+                    speed=self.source.speed,
                     start_slot=self.params.start_slot,
                     end_slot=self.params.end_slot,
                     extra_compute_units=self.params.extra_compute_units,
@@ -270,6 +273,8 @@ class ServedSession:
 
     async def _publish(self, result: SlotResult) -> None:
         slots, positions = self._first_of_slot
+        if result.delay_seconds:
+            await trio.sleep(result.delay_seconds)
         if not slots or slots[-1] != result.slot:
             slots.append(result.slot)
             positions.append(self.notifications.end)

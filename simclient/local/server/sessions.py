@@ -165,7 +165,7 @@ class Sessions:
         for session_id, piece in zip(ids, pieces, strict=True):
             params = attrs.evolve(request.params, start_slot=piece.start_slot, end_slot=piece.end_slot)
             session = ServedSession(
-                session_id, params, piece.path, self._limits, bell=control.bell, generation=client.generation
+                session_id, params, piece.source, self._limits, bell=control.bell, generation=client.generation
             )
             control.members[session_id] = session
             self._by_session[session_id] = control

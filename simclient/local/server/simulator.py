@@ -6,6 +6,7 @@ It listens on 127.0.0.1 and nowhere else, and refuses requests that a web page c
 from __future__ import annotations
 
 import errno
+import itertools
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -16,10 +17,13 @@ from typing import Final, final
 import trio
 
 from ...errors import ConnectionLost, InputError
+from ...transport.endings import reset_stream
+from ...transport.faults import FaultPlan
+from ...transport.faulty import FaultyStream
 from ...wire.generation import NEWEST
 from ...wire.ranges import AvailableRange, write_ranges
 from ..bundle import shipped_bundle
-from .bundles import ServedBundles, read_bundles
+from .bundles import ServedBundles, read_bundles, read_recordings
 from .control import ControlConnection
 from .data import DataConnection
 from .guard import refusal_of
@@ -41,29 +45,38 @@ async def open_local_simulator(
     *,
     port: int = 0,
     split_slots: int | None = None,
+    recordings: Sequence[Path] = (),
+    speed: float | None = None,
+    faults: FaultPlan | None = None,
     limits: SimulatorLimits = DEFAULT_LIMITS,
 ) -> AsyncGenerator[LocalSimulator]:
     """Serve bundles on loopback for the block; leaving it ends every session and its engine process.
 
     Args:
-        bundles: The files to replay; by default the market that comes with the package.
+        bundles: The files to replay; by default, where there are no recordings either, the market that comes with the package.
         port: Where to listen; 0 takes any free port.
         split_slots: Offer each bundle also in pieces of so many slots: a parallel session has one sub-session per bundle or piece.
+        recordings: Sessions that were recorded, to be given again.
+        speed: Of the recordings, as a multiple of the recorded one; None: as fast as clients take it.
+        faults: What befalls each connection, in the order in which they are opened; such plans are made by `simclient.testing`.
         limits: What clients may ask of it.
 
     Raises:
-        BundleError: A bundle cannot be read.
-        InputError: The port is taken, or is none; or `split_slots` is less than 1.
+        BundleError: A bundle or a recording cannot be read.
+        InputError: The port is taken, or is none; or `split_slots` is less than 1, or `speed` no speed.
     """
     if split_slots is not None and split_slots < 1:
         raise InputError(f"split_slots is {split_slots}: a piece has at least one slot")
-    served = ServedBundles(read_bundles(bundles or [shipped_bundle()]), split_slots=split_slots)
+    recorded = read_recordings(recordings, speed=speed)
+    bundles = bundles or ([] if recorded else [shipped_bundle()])
+    served = ServedBundles((*recorded, *read_bundles(bundles)), split_slots=split_slots)
     [listener] = await _listen(port)
     error: BaseException | None = None
     try:
         async with trio.open_nursery() as nursery:
             simulator = LocalSimulator(served, listener, limits, nursery)
-            nursery.start_soon(partial(trio.serve_listeners, simulator.serve, [listener]), name="simulator")
+            handler = simulator.serve if faults is None else _FaultyService(simulator, faults).serve
+            nursery.start_soon(partial(trio.serve_listeners, handler, [listener]), name="simulator")
             try:
                 yield simulator
             finally:
@@ -99,7 +112,7 @@ class LocalSimulator:
     def __repr__(self) -> str:
         return f"<LocalSimulator {self.url}>"
 
-    async def serve(self, stream: trio.SocketStream) -> None:
+    async def serve(self, stream: trio.abc.Stream) -> None:
         """Serve one connection."""
         connection = HttpConnection(stream, self._limits)
         async with stream:
@@ -148,7 +161,7 @@ class LocalSimulator:
         except ConnectionLost as error:
             return refusal(502, str(error))
 
-    async def _upgrade(self, stream: trio.SocketStream, connection: HttpConnection, request: HttpRequest) -> None:
+    async def _upgrade(self, stream: trio.abc.Stream, connection: HttpConnection, request: HttpRequest) -> None:
         """Serve a WebSocket on either plane.
 
         Raises:
@@ -180,6 +193,25 @@ def _client_of(request: HttpRequest) -> Client:
     """Tell who asks by a digest of the key: the key itself is kept nowhere."""
     key = next((value for name, value in request.headers if name == b"x-api-key"), None)
     return Client(generation=NEWEST, key=None if key is None else sha256(key).digest())
+
+
+@final
+class _FaultyService:
+    """Serves connections with the faults of a plan."""
+
+    def __init__(self, simulator: LocalSimulator, plan: FaultPlan) -> None:
+        self._simulator = simulator
+        self._plan = plan
+        self._numbers = itertools.count()
+
+    async def serve(self, stream: trio.SocketStream) -> None:
+        """Serve one connection."""
+        faults = self._plan(next(self._numbers))
+        if faults.is_refused:
+            reset_stream(stream)
+            return
+
+        await self._simulator.serve(FaultyStream(stream, faults, is_server=True))
 
 
 async def _listen(port: int) -> list[trio.SocketListener]:
