@@ -13,6 +13,7 @@ from .terminal import clean, result_console
 
 if TYPE_CHECKING:
     from ..local.agreement import Compared, Movements
+    from ..local.recorded.index import RecordedSession
 
 __all__ = ["bundle"]
 
@@ -132,17 +133,25 @@ def import_(*, whirlpool: tuple[Path, Path, Path], output: Path, slot_limit: int
 
 @bundle.command
 def info(file: Path, /) -> int:
-    """Read a whole bundle, which checks it, and say what is in it.
+    """Read a whole bundle or recording, which checks it, and say what is in it.
 
     $ simclient bundle info day.bundle
+    $ simclient bundle info paid.recording
 
     Args:
-        file: The bundle file.
+        file: The bundle, or the recording.
 
     Raises:
-        BundleError: It cannot be read, or is damaged; the message names the place.
+        BundleError: It cannot be read, or is damaged; the message names the place. A recording that was cut is read up to there.
     """
     from ..local.bundle import open_bundle
+    from ..local.recorded.index import is_recording, read_recording
+
+    if is_recording(file):
+        recorded = read_recording(file)
+        recorded.close()
+        _print(_recording_lines(recorded))
+        return 0
 
     with open_bundle(file) as reader:
         header = reader.header
@@ -164,6 +173,21 @@ def info(file: Path, /) -> int:
         )
     )
     return 0
+
+
+def _recording_lines(recorded: RecordedSession) -> Iterable[str]:
+    header = recorded.header
+    slots = recorded.slots
+    got = f", {len(slots):,} of them there, the last {slots[-1].slot}" if slots else ", none of them there"
+    yield f"recording of: {header.url or 'an unnamed server'}, {header.started_utc}"
+    yield f"slots: {header.start_slot} to {header.end_slot}{got}"
+    yield f"events: {recorded.notification_count:,} notifications, {recorded.event_count:,} of the control plane"
+    for key in header.keys:
+        yield f"subscription: {key.method} {key.address}{' (program)' if key.is_program else ''}"
+    for name, value in header.origin.items():
+        yield f"origin, {name}: {value}"
+    yield f"made by: {header.created_by}"
+    yield f"ended: {recorded.status}" if recorded.damage is None else f"cut or damaged: {recorded.damage}"
 
 
 def _compared(what: str, compared: Compared) -> str:

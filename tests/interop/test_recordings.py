@@ -25,6 +25,7 @@ from simclient import (
     Transactions,
     open_backtest_session,
 )
+from simclient.cli import main
 from simclient.errors import BundleError
 from simclient.local import LocalSimulator, open_local_simulator
 from simclient.local.bundle import open_bundle, shipped_bundle
@@ -251,6 +252,22 @@ async def test_a_cut_recording_is_served_to_its_end(recorded: tuple[Path, Receiv
     assert kept > 0
     assert 0 < len(found.notifications) < len(first.notifications)
     assert found.slots == first.slots[: len(found.slots)]
+
+
+async def test_a_recording_can_be_looked_at(
+    recorded: tuple[Path, Received], capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """`simclient bundle info` says what is in a recording, also in one that was cut."""
+    path, first = recorded
+    cut = tmp_path / "cut.recording"
+    cut.write_bytes(path.read_bytes()[:-10])
+    assert main(["bundle", "info", str(path)]) == main(["bundle", "info", str(cut)]) == 0
+
+    whole = capfd.readouterr().out
+    assert f"events: {len(first.notifications):,} notifications, " in whole
+    assert f"subscription: accountDiffSubscribe {TOKEN_PROGRAM} (program)" in whole
+    assert "ended: completed" in whole
+    assert "cut or damaged: byte" in whole
 
 
 async def test_a_session_that_was_left_says_so(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from ...wire.notifications import (
     decode_data_message,
 )
 from ...wire.recording import (
+    MAGIC,
     ControlMoment,
     DataMoment,
     Moment,
@@ -34,7 +35,7 @@ from ...wire.recording import (
 from ...wire.responses import Completed, ErrorEvent, SessionEvent, SlotNotification
 from ...wire.summary import SessionSummary
 
-__all__ = ["RecordedSession", "RecordedSlot", "ServedNotification", "read_recording"]
+__all__ = ["RecordedSession", "RecordedSlot", "ServedNotification", "is_recording", "read_recording"]
 
 ServedNotification = AccountDiff | ExecutedTransaction | TransactionLogs | ActionReport
 """The kinds that are served again."""
@@ -69,6 +70,7 @@ class RecordedSession:
         self._errors: list[str] = []
         self.summary = SessionSummary()
         """What `completed` said."""
+        self.event_count = self.notification_count = 0
         self.is_complete = False
         """Whether the session reached its end."""
         decoder = RecordingDecoder()
@@ -112,9 +114,11 @@ class RecordedSession:
 
     def _note(self, moment: Moment, offset: int) -> None:
         if isinstance(moment, ControlMoment):
+            self.event_count += 1
             self._note_event(moment)
             return
 
+        self.notification_count += 1
         message = decode_data_message(moment.message)
         if isinstance(message, ServedNotification):
             slot = self._slot(message.slot, moment.at_microseconds)
@@ -154,6 +158,15 @@ class RecordedSession:
         if len(self._cache) > _KEPT_CHUNKS:
             self._cache.popitem(last=False)
         return moments
+
+
+def is_recording(path: Path) -> bool:
+    """Tell a recording by its first bytes; a file that cannot be read is none, and whoever opens it says why."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(MAGIC)) == MAGIC
+    except OSError:
+        return False
 
 
 def read_recording(path: Path) -> RecordedSession:
