@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from .protocol.coverage import CoverageReport as CoverageReport
     from .protocol.raw import AdvanceProgress as AdvanceProgress
     from .protocol.waits import CreatedSession as CreatedSession
+    from .research.recording import SessionRecording as SessionRecording
+    from .research.recording import open_recording as open_recording
     from .rpc import SessionRpc as SessionRpc
     from .session.backtest import BacktestSession as BacktestSession
     from .session.client import SimulatorClient as SimulatorClient
@@ -107,6 +109,7 @@ _HOMES = {
     ),
     "local": ("LocalSimulator", "open_local_simulator"),
     "protocol.budget": ("BudgetLimits",),
+    "research.recording": ("SessionRecording", "open_recording"),
     "rpc": ("SessionRpc",),
     "protocol.coverage": ("CoverageReport",),
     "protocol.raw": ("AdvanceProgress",),
@@ -217,6 +220,7 @@ __all__ = [
     "RpcError",
     "ScheduledAction",
     "SessionClosed",
+    "SessionRecording",
     "SessionRpc",
     "SessionStatistics",
     "SessionSummary",
@@ -237,6 +241,7 @@ __all__ = [
     "open_client",
     "open_local_simulator",
     "open_parallel_session",
+    "open_recording",
 ]
 
 

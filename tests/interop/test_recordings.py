@@ -24,12 +24,12 @@ from simclient import (
     TransactionLogs,
     Transactions,
     open_backtest_session,
+    open_recording,
 )
 from simclient.cli import main
 from simclient.errors import BundleError
 from simclient.local import LocalSimulator, open_local_simulator
 from simclient.local.bundle import open_bundle, shipped_bundle
-from simclient.research.recording import open_recording
 from simclient.wire.chunks import PROLOGUE, UINT32
 from simclient.wire.recording import RecordingDecoder
 
