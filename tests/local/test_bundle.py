@@ -295,6 +295,7 @@ def test_a_missing_file_is_named(path: Path) -> None:
         (ACCOUNTS[:1], SLOTS, "slot 10: there are 1 accounts"),
         (ACCOUNTS, SLOTS[::-1], "slot 10: slot 10 comes after slot 12"),
         ((attrs.evolve(ACCOUNTS[0], lamports=-1), ACCOUNTS[1]), SLOTS, "account 6161.*lamports"),
+        ((attrs.evolve(ACCOUNTS[0], lamports=2**64), ACCOUNTS[1]), SLOTS, "account 6161.*64 bits do not hold"),
         ((attrs.evolve(ACCOUNTS[0], owner=b"short"), ACCOUNTS[1]), SLOTS, "account 6161.*owner"),
         ((attrs.evolve(ACCOUNTS[0], data=bytes(10 * 2**20 + 1)), ACCOUNTS[1]), SLOTS, "account 6161.*data"),
     ],

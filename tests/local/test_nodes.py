@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 import zstandard
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from solders.hash import Hash
 from solders.instruction import Instruction
 from solders.message import Message
@@ -23,6 +25,8 @@ from simclient.local.agreement import Compared, compare_with_history
 from simclient.local.bundle import BundleAccount, BundleSlot, open_bundle, shipped_bundle
 from simclient.local.engine import open_engine
 from simclient.local.nodes import build_bundle
+from simclient.local.nodes.answers import facts_of
+from simclient.local.nodes.files import Place
 
 from .blocks import (
     BLOCK_TIME,
@@ -398,6 +402,69 @@ def test_what_cannot_be_read_is_named(files: Files, value: Json, said: str) -> N
     assert f"{path}, line 1" in str(caught.value)
     assert said in str(caught.value)
     assert not files.output.exists()
+
+
+ADDRESS_OR_TEXT = st.sampled_from(
+    [PAYER_ADDRESS, "getBlock", "getAccountInfo", "getMultipleAccounts", "base64", "AAAA", ""]
+)
+KEYS = st.sampled_from(
+    [
+        *(
+            "request",
+            "response",
+            "result",
+            "error",
+            "slot",
+            "block",
+            "pubkey",
+            "account",
+            "context",
+            "value",
+            "method",
+            "params",
+        ),
+        *(
+            "id",
+            "code",
+            "blockhash",
+            "parentSlot",
+            "blockHeight",
+            "blockTime",
+            "transactions",
+            "transaction",
+            "meta",
+            "lamports",
+        ),
+        *("owner", "data", "encoding", PAYER_ADDRESS, "loadedAddresses", "postTokenBalances", "accountIndex"),
+    ]
+)
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers(-1, 2**65) | st.text(max_size=5) | ADDRESS_OR_TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=6),
+    max_leaves=30,
+)
+
+
+@settings(max_examples=1_000, deadline=None)
+@given(value=ANYTHING, alone=st.sampled_from(["5.json", f"{PAYER_ADDRESS}.json", "x.json"]))
+def test_whatever_the_json_it_is_read_or_refused(value: Json, alone: str) -> None:
+    """No value makes anything else than facts or an error that names the place."""
+    place = Place(path=Path(alone), line=3)
+    refusal = f"{alone}, line 3"
+    try:
+        places = {fact.place for fact in facts_of(place, value)}
+    except InputError as error:
+        refusal, places = str(error), set()
+
+    assert places <= {place}
+    assert f"{alone}, line 3" in refusal
+
+
+def test_numbers_that_no_u64_holds_are_refused(files: Files) -> None:
+    """JSON knows larger numbers than the chain."""
+    accounts = files.write("accounts.json", {PAYER_ADDRESS: account(2**64)})
+    with pytest.raises(InputError, match="64 bits"):
+        build_bundle([accounts, files.write("blocks.json", {"slot": FIRST_SLOT} | BLOCK)], files.output)
 
 
 @pytest.mark.parametrize(

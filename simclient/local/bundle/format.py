@@ -84,7 +84,12 @@ def pack_record(record: Record) -> bytes:
     Raises:
         ValueError: A value is out of its bounds, or the record is too large.
     """
-    kind, body = _KINDS[type(record)], _ENCODER.encode(record)
+    kind = _KINDS[type(record)]
+    try:
+        body = _ENCODER.encode(record)
+    except OverflowError as error:
+        raise ValueError(f"a number that 64 bits do not hold ({error})") from error
+
     packed = chunks.pack_record(kind, body)
     _decode(kind, body)
     return packed
