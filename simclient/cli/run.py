@@ -60,6 +60,9 @@ class RunOptions:
     output: Annotated[Path | None, PATH, Parameter(env_var="SIMULATOR_OUTPUT_FILE")] = None
     """Where to write the events: one JSON object per line, or Parquet if it ends with .parquet; - for the standard output."""
 
+    record: Path | None = None
+    """Where to keep the session as it came: `simclient local --replay` serves it again, without a server."""
+
     @property
     def has_free_standard_output(self) -> bool:
         """Whether the standard output is free for the summary, or carries the events."""
@@ -73,6 +76,7 @@ async def run(url: str | None = None, /, *, options: RunOptions | None = None) -
     $ simclient run --local --slots 50 --output run.ndjson
     $ simclient run HOST --start-slot 300000000 --slots 1000 --transactions PROGRAM --output run.ndjson
     $ simclient run HOST --start-slot 300000000 --slots 1000 --transactions PROGRAM --program-so PROGRAM=new.so
+    $ simclient run HOST --start-slot 300000000 --slots 1000 --transactions PROGRAM --record paid.recording
     $ simclient run --resume run.ndjson
 
     A server's key is read from the environment variable SIMULATOR_API_KEY; the embedded simulator needs none.

@@ -8,7 +8,7 @@ from pathlib import Path
 import attrs
 
 from ..errors import InputError
-from ..research.event_file import check_output
+from ..research.event_file import STANDARD_OUTPUT, check_output
 from ..research.preparation import ProgramReplacement, read_account_overrides, read_program
 from ..research.values import DEFAULT_ADVANCE_SLOTS, RunConfig
 from ..research.versions import installed_versions
@@ -62,8 +62,11 @@ def check_options(options: RunOptions, url: str | None) -> None:
         raise InputError(f"--advance {options.advance}: 1 is the least")
     if options.extra_compute_units is not None and not 0 <= options.extra_compute_units < 2**32:
         raise InputError(f"--extra-compute-units {options.extra_compute_units}: give a number from 0 to {2**32 - 1}")
-    if options.output is not None:
-        check_output(options.output)
+    for file in (options.output, options.record):
+        if file is not None:
+            check_output(file)
+    if options.record is not None and options.record in (STANDARD_OUTPUT, options.output):
+        raise InputError(f"--record {options.record}: a recording needs a file of its own")
 
 
 def run_config(options: RunOptions, *, url: str, available: BlockRange | None) -> RunConfig:
@@ -85,6 +88,7 @@ def run_config(options: RunOptions, *, url: str, available: BlockRange | None) -
         advance_slots=DEFAULT_ADVANCE_SLOTS if options.advance is None else options.advance,
         subscriptions=_subscriptions(options, is_local=available is not None),
         output=options.output,
+        record=options.record,
         write_logs=bool(options.logs),
         send_summary=options.fail_on_diff or available is not None,
         extra_compute_units=options.extra_compute_units,

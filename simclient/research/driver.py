@@ -6,11 +6,12 @@ before.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterable, Awaitable, Callable
 from typing import final
 
 from ..errors import RemoteError
 from ..session.backtest import BacktestSession
+from ..session.inbox import Event
 from ..wire.accounts import AccountData
 from ..wire.failures import BacktestFailure, describe_failure
 from ..wire.responses import ErrorEvent, ReadyForContinue
@@ -30,16 +31,25 @@ async def drive(
     recorder: Recorder,
     progress: SessionProgress,
     *,
+    events: AsyncIterable[Event],
     flush: Callable[[], Awaitable[None]],
 ) -> None:
     """Advance a session to its end, and hand every event to the recorder.
+
+    Args:
+        session: It is told to go on.
+        config: How far to go at a time, and what to set before.
+        recorder: Takes the events.
+        progress: Of this session.
+        events: The session's: the session itself, or what records it.
+        flush: Called after each event.
 
     Raises:
         RemoteError: The server only answers with errors, and executes nothing.
         SimClientError: The session failed.
     """
     driver = _Driver(session, config, progress)
-    async for event in session:
+    async for event in events:
         if isinstance(event, ReadyForContinue):
             await driver.advance()
         else:

@@ -9,17 +9,20 @@ Rules:
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import final
 
 import trio
 
 from ..errors import InputError
+from ..session.backtest import BacktestSession
 from ..session.managed import open_backtest_session
 from ..session.tasks import open_tasks
 from .driver import drive
 from .event_file import EventFile, OutputError, check_output
 from .parquet import check_parquet, write_run
 from .recorder import Recorder, SessionProgress
+from .recording import SessionRecording, open_recording
 from .run_lines import metadata_line, session_started_line, summary_line
 from .values import RunConfig, RunObserver, RunResult, RunStatus, SilentObserver, StartedRun
 
@@ -47,6 +50,8 @@ async def run_backtest(config: RunConfig, *, observer: RunObserver | None = None
     """
     if config.output is not None:
         check_output(config.output)
+    if config.record is not None:
+        check_output(config.record)
     if config.writes_parquet:
         check_parquet()
     if config.resume is not None and config.resume.path != config.events_file:
@@ -114,7 +119,8 @@ class _Run:
             )
             progress = self._begin(started)
             tasks.start_soon(self._report_regularly, name="run: progress and output")
-            await drive(session, config, self._recorder, progress, flush=self._flush_if_full)
+            async with _events_of(session, config) as events:
+                await drive(session, config, self._recorder, progress, events=events, flush=self._flush_if_full)
 
     async def finish(self, status: RunStatus, reason: str | None) -> RunResult:
         """Write the summary and tell the observer, also while being cancelled.
@@ -172,6 +178,18 @@ class _Run:
         """Hold the session back while too much waits to be written."""
         if self._file is not None and self._file.is_full:
             await self._file.flush()
+
+
+def _events_of(
+    session: BacktestSession, config: RunConfig
+) -> AbstractAsyncContextManager[BacktestSession | SessionRecording]:
+    """Return where the events of a session come from: the session, or what records them on the way."""
+    if config.record is None:
+        return nullcontext(session)
+
+    return open_recording(
+        config.record, session, subscriptions=config.subscriptions, url=config.url, origin=config.origin
+    )
 
 
 async def _convert(config: RunConfig) -> None:

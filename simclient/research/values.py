@@ -57,6 +57,8 @@ class RunConfig:
     """None: the environment variable `SIMULATOR_API_KEY`."""
     output: Path | None = None
     """The events file, `-` for the standard output; see `simclient.research.ndjson`."""
+    record: Path | None = None
+    """Where to keep the session as it came, to be served again; see `simclient.research.recording`."""
     write_logs: bool = False
     """Whether `logs` lines are written, which today's tool cannot read."""
     send_summary: bool = False
