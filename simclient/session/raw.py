@@ -42,6 +42,7 @@ class RawSession:
         self._control_url = control_url
         self._http = http
         self._slots = identity.slots
+        self._has_asked_to_close = False
         self.session_id: str = identity.session_id
         """The server's name for the session; of a parallel one for the whole, empty where the server (0.9) has none."""
         self.session_name: str | None = identity.session_name
@@ -263,13 +264,15 @@ class RawSession:
         Raises:
             RemoteError: The server refused.
 
-        A socket that ends before the answer counts as an answer. Cancellation: the socket is closed when the block is left.
+        A socket that ends before the answer counts as an answer. Cancellation: call it again, or leave the block.
         """
         if self._reader.is_closed:
             return
 
         try:
-            await self.send(CloseSession())
+            if not self._has_asked_to_close:
+                self._has_asked_to_close = True
+                await self.send(CloseSession())
             await self._reader.wait(CloseWait())
         except ConnectionLost:
             pass  # that is how some servers answer

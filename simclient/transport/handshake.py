@@ -43,7 +43,7 @@ def explain_refusal(endpoint: Endpoint, answer: bytes, *, is_over: bool = True) 
         return ConnectError(f"{doing}: the answer is not that of a WebSocket server; check the address and the port")
 
     error = ConnectError(
-        f"{doing}: HTTP {refusal.status}; {_advice(refusal)}", retryable=refusal.status in RETRYABLE_STATUSES
+        f"{doing}: HTTP {refusal.status}; {_advice(refusal.status)}", retryable=refusal.status in RETRYABLE_STATUSES
     )
     error.__cause__ = refusal
     return error
@@ -52,7 +52,7 @@ def explain_refusal(endpoint: Endpoint, answer: bytes, *, is_over: bool = True) 
 def http_error(doing: str, *, status: int, retry_after: str | None, body: bytes) -> HttpError:
     """Make the typed error of an HTTP status."""
     return HttpError(
-        f"{doing}: HTTP {status}",
+        f"{doing}: HTTP {status}; {_advice(status)}",
         status=status,
         body=body[:MAX_BODY_BYTES].decode("utf-8", "replace"),
         retry_after_seconds=_seconds(retry_after),
@@ -100,11 +100,11 @@ def _seconds(retry_after: str | None) -> float | None:
     return float(retry_after)
 
 
-def _advice(refusal: HttpError) -> str:
-    if refusal.status in _KEY_STATUSES:
+def _advice(status: int) -> str:
+    if status in _KEY_STATUSES:
         return "check the API key"
-    if refusal.status in RETRYABLE_STATUSES:
+    if status in RETRYABLE_STATUSES:
         return "the server cannot now, try again later"
-    if 300 <= refusal.status < 400:
+    if 300 <= status < 400:
         return "redirects are not followed, use the address it has moved to"
     return "check the address and its path"

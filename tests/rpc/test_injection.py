@@ -21,7 +21,9 @@ from simclient import (
     HttpError,
     InputError,
     ProgramError,
+    open_backtest_session,
 )
+from simclient.local import open_local_simulator
 from simclient.rpc.injection import check_elf, program_injection
 from simclient.rpc.patience import until_ready
 from simclient.wire.program_address import (
@@ -31,7 +33,7 @@ from simclient.wire.program_address import (
     program_data_address,
 )
 
-from .sessions import ready_session
+from .sessions import START_SLOT, ready_session
 from .sessions import until_ready as until_ready_again
 
 MEMO_PROGRAM = "MemoSq4gqABAXKb96qnH8TysNcWxMyWCqXgDLGmfcHr"
@@ -120,6 +122,18 @@ class TestOnTheSimulator:
         assert replaced is not None
         assert (replaced.lamports, replaced.data[45:]) == (rent, elf)
         assert int.from_bytes(replaced.data[4:12], "little") == slot - 1
+
+    async def test_an_rpc_that_is_not_ready_is_waited_for(self) -> None:
+        """Asked at once, before the session is ready, it answers 503, and the program is replaced all the same."""
+        async with open_local_simulator() as simulator:
+            async with open_backtest_session(simulator.url, start_slot=START_SLOT, slot_count=5) as session:
+                with pytest.raises(HttpError) as caught:
+                    await session.rpc.get_slot()
+                await session.rpc.replace_program(TOKEN_PROGRAM, ELF)
+                replaced = await session.rpc.get_account(program_data_address(TOKEN_PROGRAM))
+        assert caught.value.status == 503
+        assert replaced is not None
+        assert replaced.data[45:] == ELF
 
     async def test_the_upgrade_authority_is_kept(self) -> None:
         """Whoever could upgrade it still can."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -450,6 +450,57 @@ class TestEnds:
 
         async with raw_session(control, limits=Limits(closing_seconds=0.2)):
             pass
+
+
+class TestCancellation:
+    @pytest.mark.parametrize(
+        ("wait", "answer"),
+        [
+            (lambda session: session.wait_ready(), ReadyForContinue()),
+            (lambda session: session.wait_for_status("executingBlockTransactions"), STATUS),
+            (lambda session: anext(session), NEWS),
+            (lambda session: session.close(), Success()),
+        ],
+        ids=["wait_ready", "wait_for_status", "iteration", "close"],
+    )
+    async def test_a_wait_that_was_cancelled_is_repeated(
+        self, wait: Callable[[RawSession], Awaitable[object]], answer: ControlResponse
+    ) -> None:
+        """Nothing is lost, and nothing is asked twice."""
+        was_cancelled = trio.Event()
+
+        async def control(peer: ControlPeer) -> None:
+            await peer.accept_create()
+            await was_cancelled.wait()
+            await peer.send(answer)
+            await peer.expect(CloseSession)
+            await peer.send(Success())
+            await peer.hold()
+
+        async with raw_session(control) as session:
+            with trio.move_on_after(0.05) as scope:
+                await wait(session)
+            assert scope.cancelled_caught
+            was_cancelled.set()
+            await wait(session)
+
+    async def test_a_cancelled_read_takes_nothing(self) -> None:
+        """Neither the iterator nor a wait for a status that is there already."""
+
+        async def control(peer: ControlPeer) -> None:
+            await peer.accept_create()
+            await peer.send(STATUS, ReadyForContinue())
+            await peer.accept_close()
+
+        async with raw_session(control) as session:
+            await session.wait_ready()
+            with trio.CancelScope() as scope:
+                scope.cancel()
+                await anext(session)
+            with trio.CancelScope() as scope:
+                scope.cancel()
+                await session.wait_for_status(STATUS.status)
+            assert session.take_unread() == [STATUS]
 
 
 class TestParallel:
