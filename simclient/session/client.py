@@ -41,7 +41,7 @@ from ..wire.http_bodies import (
 from ..wire.instants import Instant
 from ..wire.ranges import AvailableRange, BundleKind, RangeScope, filter_ranges, read_bound, read_ranges
 from ..wire.requests import CreateSession
-from ..wire.urls import control_url
+from ..wire.urls import control_url, redact
 from .credentials import control_headers, find_key
 from .host import ControlHost, path_of
 from .limits import Limits
@@ -115,7 +115,7 @@ class SimulatorClient:
         self._limits = limits
 
     def __repr__(self) -> str:
-        return f"<SimulatorClient {self._endpoint}>"
+        return f"<SimulatorClient {redact(self._endpoint)}>"
 
     # Raw sessions
 
@@ -134,7 +134,9 @@ class SimulatorClient:
             InputError: There is no key.
             ConnectError: The simulator could not be reached.
             RemoteError: The server refused; `payload` says why.
-            ConnectionLost: The socket ended before the answer; the server may have made the session.
+            ConnectionLost: The socket ended before the answer.
+
+        A create that is cancelled or not answered may have made a session all the same; it ends with its disconnect timeout.
         """
         limits = self._limits
         patience = limits.parallel_create_seconds if request.parallel else limits.response_seconds

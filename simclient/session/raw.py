@@ -81,8 +81,8 @@ class RawSession:
         return self._machine.progress
 
     @property
-    def rpc_endpoint(self) -> str:
-        """The URL of the session's RPC.
+    def rpc_url(self) -> str:
+        """The session's own endpoint for Solana's JSON-RPC over HTTP, which any Solana client can use; as secret as the session's id.
 
         Raises:
             LocalProtocolError: This is a parallel session, whose sub-sessions have one each: `rpc_of`.
@@ -94,7 +94,7 @@ class RawSession:
         """Solana JSON-RPC on the state after the last executed slot; may answer 503 before the first `ReadyForContinue`.
 
         Raises:
-            LocalProtocolError: As for `rpc_endpoint`.
+            LocalProtocolError: As for `rpc_url`.
         """
         return self.rpc_of(self._only())
 

@@ -325,6 +325,11 @@ class TestErrors:
         assert api_key_canary not in repr(caught.value)
         assert api_key_canary not in repr(client)
 
+    async def test_what_a_url_hides_is_not_shown(self) -> None:
+        """A query may carry a key."""
+        async with open_client("wss://simulator.example/backtest?api-key=secret", api_key="k") as client:
+            assert repr(client) == "<SimulatorClient wss://simulator.example/backtest>"
+
 
 class TestCursor:
     async def test_the_cursor_stays_before_what_was_not_handed_out(self) -> None:

@@ -58,7 +58,7 @@ async def test_creates_session_waits_ready_advances_and_closes() -> None:
     with trio.fail_after(HANG_SECONDS):
         async with open_scripted_server(control=[control], api_key="k") as server:
             async with open_client(server.url, api_key="k") as client, client.open_session(REQUEST) as session:
-                assert (session.session_id, session.rpc_endpoint) == ("s1", "http://rpc")
+                assert (session.session_id, session.rpc_url) == ("s1", "http://rpc")
                 assert await session.wait_ready()
                 result = await session.advance(2)
                 assert (result.slots, result.last_slot, result.is_ready) == (2, 102, True)
@@ -163,7 +163,7 @@ async def test_attaches_to_existing_session() -> None:
             async with open_client(server.url, api_key="k") as client:
                 async with client.attach_session("s1", 7) as session:
                     assert (session.session_id, session.session_name) == ("s1", "my-run")
-                    assert session.rpc_endpoint == "http://rpc/s1"
+                    assert session.rpc_url == "http://rpc/s1"
                     assert session.last_sequence == 7
                     await session.detach()
 
