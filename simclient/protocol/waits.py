@@ -47,11 +47,12 @@ _Value = TypeVar("_Value")
 class CreatedSession:
     """A session that the server has made; one of several where the create was parallel."""
 
-    session_id: str
+    session_id: str = attrs.field(repr=lambda session_id: repr(session_id[:16]))
+    """The server's name for it; whoever knows it can read the session's state, so it is shown only in part."""
     task_id: str | None = None
     """The server's opaque name for the task that runs it."""
     session_name: str | None = None
-    rpc_endpoint: str | None = None
+    rpc_endpoint: str | None = attrs.field(default=None, repr=False)
     """Where its data plane is: a URL, or a path on the control host; None where the server only listed the id."""
     start_slot: int | None = None
     """Its part of the range, inclusive on both ends; None where the server does not say."""

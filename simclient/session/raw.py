@@ -52,8 +52,7 @@ class RawSession:
         """The sub-sessions of a parallel session; else the one session."""
 
     def __repr__(self) -> str:
-        state = "closed" if self._reader.is_closed else "ready" if self.is_ready else "open"
-        return f"<RawSession {self.session_id[:16]} {state}>"
+        return f"<RawSession {self.session_id[:16]} {self._state}>"
 
     # What is known
 
@@ -293,6 +292,14 @@ class RawSession:
         await self.send(request)
         await self._reader.wait(ProgressWait(self._machine, slots=slots, takes_progress=True), on_event)
         return self._machine.progress
+
+    @property
+    def _state(self) -> str:
+        if self._reader.is_closed:
+            return "closed"
+        if self.completed is not None:
+            return "completed"
+        return "ready" if self.is_ready else "running"
 
     def _only(self) -> CreatedSession:
         if len(self.sessions) != 1:
