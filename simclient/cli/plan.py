@@ -9,6 +9,7 @@ from ..research.plan import RunPlan, plan_run
 from ..research.values import RunConfig
 from ..session.client import SimulatorClient, open_client
 from ..wire.http_bodies import UsagePricing
+from ..wire.ranges import split_range
 from .terminal import clean, error_console, result_console
 
 __all__ = ["print_plan"]
@@ -29,7 +30,8 @@ async def print_plan(config: RunConfig, *, is_local: bool) -> int:
 
     async with open_client(config.url, api_key=config.api_key, user_agent=config.user_agent) as client:
         pricing = await _pricing(client)
-        _print(config, plan_run((slots,), pricing), is_local=False)
+        pieces = split_range(await client.available_ranges(), *slots) if config.is_parallel else (slots,)
+        _print(config, plan_run(pieces, pricing), is_local=False)
     return 0
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import TracebackType
 from typing import final
 
 import trio
 from rich.console import Console, Group
 from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from ..research.values import Notice, RunCounts, RunResult, StartedRun
+from ..research.values import Notice, RunCounts, RunResult, SessionState, SilentObserver, StartedRun
 from ..wire.failures import describe_failure
 from ..wire.responses import ErrorEvent, Status
 from .terminal import clean
@@ -21,11 +22,13 @@ __all__ = ["LiveProgress", "PlainProgress", "describe_counts"]
 _PLAIN_SECONDS = 2.0
 """Between two plain lines."""
 _REFRESHES_PER_SECOND = 8
+_PARTS = 8
+"""Bars of the parts of a parallel run that are shown at a time."""
 
 
 @final
-class LiveProgress:
-    """A bar of the slots with their rate, and below it what was received.
+class LiveProgress(SilentObserver):
+    """A bar of the slots with their rate, one for each part of a parallel run below it, and what was received.
 
     A block and an observer of runs; `result` is what came out.
     """
@@ -33,10 +36,10 @@ class LiveProgress:
     def __init__(self, console: Console) -> None:
         self.result: RunResult | None = None
         self._console = console
-        self._first_slot = self._slots = 0
+        self._total = _Total()
         self._counts = Text("connecting …")
         self._progress = Progress(
-            TextColumn("slots"),
+            TextColumn("{task.description}"),
             BarColumn(bar_width=None),
             MofNCompleteColumn(),
             TextColumn("{task.fields[rate]}", markup=False),
@@ -46,6 +49,7 @@ class LiveProgress:
             expand=True,
         )
         self._task = self._progress.add_task("slots", total=None, rate="", left="")
+        self._parts: dict[str, TaskID] = {}
         self._live = Live(
             Group(self._progress, self._counts),
             console=console,
@@ -66,9 +70,8 @@ class LiveProgress:
 
     def started(self, run: StartedRun) -> None:
         """Give the bar its length."""
-        self._first_slot = run.start_slot
-        self._slots = run.end_slot - run.start_slot + 1
-        self._progress.update(self._task, total=self._slots)
+        self._total.add(run)
+        self._progress.update(self._task, total=self._total.slots)
         self._show("waiting for the first slot …")
 
     def noticed(self, notice: Notice) -> None:
@@ -77,30 +80,47 @@ class LiveProgress:
             self._console.print(_describe_notice(notice), style="yellow", soft_wrap=True)
 
     def progressed(self, counts: RunCounts) -> None:
-        """Move the bar."""
+        """Move the bars."""
         if counts.last_slot is None:
             return
 
-        done = counts.last_slot - self._first_slot + 1
-        self._progress.update(self._task, completed=done, rate=_rate(counts), left=_left(counts, self._slots))
+        done = _done(counts)
+        left = _left(counts, done, self._total.slots)
+        self._progress.update(self._task, completed=done, rate=_rate(counts), left=left)
+        if len(counts.sessions) > 1:
+            self._show_parts(counts.sessions)
         self._show(describe_counts(counts))
 
     def finished(self, result: RunResult) -> None:
         """Keep the result."""
         self.result = result
 
+    def _show_parts(self, sessions: Sequence[SessionState]) -> None:
+        """Show a bar for each part that is under way, as many as fit."""
+        running = [one for one in sessions if one.status == "running" and one.last_slot is not None][:_PARTS]
+        shown = {one.session_id for one in running}
+        for session_id in [one for one in self._parts if one not in shown]:
+            self._progress.remove_task(self._parts.pop(session_id))
+        for one in running:
+            if one.session_id not in self._parts:
+                size = one.end_slot - one.start_slot + 1
+                self._parts[one.session_id] = self._progress.add_task(
+                    f"  {one.start_slot}", total=size, rate="", left=""
+                )
+            self._progress.update(self._parts[one.session_id], completed=one.done_slots)
+
     def _show(self, counts: str) -> None:
         self._counts.plain = counts
 
 
 @final
-class PlainProgress:
+class PlainProgress(SilentObserver):
     """A line now and then, for logs and pipes; a block and an observer of runs, like `LiveProgress`."""
 
     def __init__(self, console: Console) -> None:
         self.result: RunResult | None = None
         self._console = console
-        self._run: StartedRun | None = None
+        self._total = _Total()
         self._next_line = 0.0
 
     def __enter__(self) -> PlainProgress:
@@ -113,7 +133,7 @@ class PlainProgress:
 
     def started(self, run: StartedRun) -> None:
         """Print the session and its range."""
-        self._run = run
+        self._total.add(run)
         self._next_line = trio.current_time() + _PLAIN_SECONDS
         self._print(f"session {clean(run.session_id)}: slots {run.start_slot} to {run.end_slot}")
 
@@ -124,12 +144,17 @@ class PlainProgress:
 
     def progressed(self, counts: RunCounts) -> None:
         """Print how far the run is, if the last line is long enough ago."""
-        if self._run is None or counts.last_slot is None or trio.current_time() < self._next_line:
+        if counts.last_slot is None or trio.current_time() < self._next_line:
             return
 
         self._next_line = trio.current_time() + _PLAIN_SECONDS
-        done, total = counts.last_slot - self._run.start_slot + 1, self._run.end_slot - self._run.start_slot + 1
-        self._print(f"slot {done:,} of {total:,}, {_rate(counts)}, {_left(counts, total)}, {describe_counts(counts)}")
+        done, total = _done(counts), self._total.slots
+        parts = ""
+        if len(counts.sessions) > 1:
+            parts = f"{sum(one.status == 'completed' for one in counts.sessions)} of {len(counts.sessions)} parts, "
+        self._print(
+            f"slot {done:,} of {total:,}, {parts}{_rate(counts)}, {_left(counts, done, total)}, {describe_counts(counts)}"
+        )
 
     def finished(self, result: RunResult) -> None:
         """Keep the result."""
@@ -137,6 +162,23 @@ class PlainProgress:
 
     def _print(self, line: str) -> None:
         self._console.print(line, soft_wrap=True)
+
+
+@final
+class _Total:
+    """How many slots all sessions have."""
+
+    def __init__(self) -> None:
+        self.slots = 0
+
+    def add(self, run: StartedRun) -> None:
+        """Take a session into account."""
+        self.slots += run.end_slot - run.start_slot + 1
+
+
+def _done(counts: RunCounts) -> int:
+    """Return how many slots lie behind the sessions, those without a block included."""
+    return sum(one.done_slots for one in counts.sessions)
 
 
 def describe_counts(counts: RunCounts) -> str:
@@ -162,12 +204,12 @@ def _rate(counts: RunCounts) -> str:
     return f"{counts.slots / counts.elapsed_seconds:,.0f} slots/s" if counts.elapsed_seconds else ""
 
 
-def _left(counts: RunCounts, slots: int) -> str:
+def _left(counts: RunCounts, done: int, slots: int) -> str:
     """Return how long the run will still take, if it goes on as it went."""
-    if not counts.slots or not counts.elapsed_seconds:
+    if not done or not counts.elapsed_seconds:
         return ""
 
-    seconds = int(max(0, slots - counts.slots) * counts.elapsed_seconds / counts.slots)
+    seconds = int(max(0, slots - done) * counts.elapsed_seconds / done)
     minutes, seconds = divmod(seconds, 60)
     return f"{minutes // 60}:{minutes % 60:02}:{seconds:02} left"
 

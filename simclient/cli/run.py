@@ -30,6 +30,8 @@ class RunOptions:
     """In place of --end-slot: how many slots, exactly."""
     advance: Annotated[int | None, Parameter(env_var="SIMULATOR_ADVANCE_COUNT")] = None
     """How many slots are asked for at a time; 100 by default."""
+    parallel: Annotated[bool, FLAG, Parameter(env_var="SIMULATOR_PARALLEL")] = False
+    """Have the server split the range, and run the parts at the same time; each begins with the state that was recorded."""
     account_diffs: Annotated[tuple[str, ...], REPEATABLE] = ()
     """A program: watch every account that it owns. Repeatable."""
     account: Annotated[tuple[str, ...], REPEATABLE] = ()

@@ -98,6 +98,7 @@ def run_config(options: RunOptions, *, url: str, available: BlockRange | None) -
         else read_account_overrides(options.account_overrides),
         discoveries=tuple(ProgramExecuted(program=program) for program in _addresses("--discover", options.discover)),
         name=options.name,
+        is_parallel=options.parallel,
         origin={} if available is None else available.as_origin(),
         user_agent=user_agent(),
     )

@@ -121,13 +121,10 @@ def _has_differences(result: RunResult | None) -> bool:
     Raises:
         SimClientError: It did not compare.
     """
-    completed = None if result is None else result.completed
-    if completed is None or completed.summary is None:
-        raise SimClientError(
-            "the server did not compare the replay with what was recorded, so --fail-on-diff cannot tell"
-        )
+    found = None if result is None else result.compared
+    if found is None:
+        raise SimClientError("the server did not compare the replay with what was recorded: --fail-on-diff cannot tell")
 
-    found = completed.summary
     return any((found.incorrect_simulation, found.execution_errors, found.balance_diff, found.log_diff))
 
 

@@ -30,8 +30,8 @@ def print_summary(console: Console, result: RunResult) -> None:
     outcome = f"{result.status.value}: {counts.slots:,} slots in {counts.elapsed_seconds:.1f} s"
     console.print(outcome, style=_STYLES[result.status], soft_wrap=True)
     console.print(f"received: {describe_counts(counts)}", soft_wrap=True)
-    if result.completed is not None and result.completed.summary is not None:
-        console.print(_describe_comparison(result.completed.summary), soft_wrap=True)
+    if result.compared is not None:
+        console.print(_describe_comparison(result.compared), soft_wrap=True)
     print_wallets(console, result.wallets, "Profit and loss of the wallets, from the stream")
 
 

@@ -18,7 +18,7 @@ from .balances import ProfitAndLoss, WalletResult
 from .event_file import EventFile
 from .ndjson import diff_line, logs_line, transaction_line
 from .resume import WrittenLines
-from .values import RunCounts, RunObserver
+from .values import RunCounts, RunObserver, SessionState, StartedRun
 
 __all__ = ["Recorder", "SessionProgress"]
 
@@ -32,12 +32,27 @@ _SAMPLES = 256
 class SessionProgress:
     """How far one session has come."""
 
-    def __init__(self, session_id: str) -> None:
-        self.session_id = session_id
+    def __init__(self, started: StartedRun) -> None:
+        self.started = started
+        self.session_id = started.session_id
         self.slots = 0
         self.last_slot: int | None = None
         self.completed: Completed | None = None
+        self.failure: str | None = None
         self.statistics: SessionStatistics | None = None
+
+    def state(self) -> SessionState:
+        """Return it as a value."""
+        status = "failed" if self.failure is not None else "running" if self.completed is None else "completed"
+        return SessionState(
+            session_id=self.session_id,
+            start_slot=self.started.start_slot,
+            end_slot=self.started.end_slot,
+            slots=self.slots,
+            last_slot=self.last_slot,
+            status=status,
+            reason=self.failure,
+        )
 
 
 @final
@@ -45,18 +60,26 @@ class Recorder:
     """Takes the events of all sessions of one run."""
 
     def __init__(
-        self, file: EventFile | None, observer: RunObserver, *, write_logs: bool, written: WrittenLines | None
+        self,
+        file: EventFile | None,
+        observer: RunObserver,
+        *,
+        first_slot: int,
+        write_logs: bool,
+        written: WrittenLines | None,
     ) -> None:
         """Begin to count, and to measure the time.
 
         Args:
             file: Where the events are written; None: nowhere.
-            observer: Hears what the server says beside the data.
+            observer: Hears every event.
+            first_slot: What happened before it is not taken.
             write_logs: Whether `logs` lines are written.
             written: What the file already has, of a run that is resumed.
         """
         self._file = file
         self._observer = observer
+        self._first_slot = first_slot
         self._write_logs = write_logs
         self._written = written
         self._begin_time = trio.current_time()
@@ -66,9 +89,9 @@ class Recorder:
         self._transactions = _Remembered(_REMEMBERED_TRANSACTIONS)
         self._samples = _Samples(_SAMPLES)
 
-    def open_session(self, session_id: str) -> SessionProgress:
+    def open_session(self, started: StartedRun) -> SessionProgress:
         """Begin to follow a session."""
-        progress = SessionProgress(session_id)
+        progress = SessionProgress(started)
         self._sessions.append(progress)
         return progress
 
@@ -78,14 +101,20 @@ class Recorder:
             self._file.add(line)
 
     def take(self, event: Event, session: SessionProgress) -> None:
-        """Take one event of a session."""
+        """Take one event of a session; one before the first slot is not asked for: a bundle may begin earlier than the run."""
+        if getattr(event, "slot", self._first_slot) < self._first_slot:
+            if isinstance(event, SlotNotification):
+                session.last_slot = event.slot
+            return
+
         match event:
             case AccountDiff():
                 self._tally.diffs += 1
                 self._pnl.add_diff(event)
                 self.write(diff_line(event, session_id=session.session_id))
             case ExecutedTransaction():
-                self._take_transaction(event, session)
+                if not self._take_transaction(event, session):
+                    return
             case TransactionLogs():
                 self._tally.logs += 1
                 if self._write_logs:
@@ -102,6 +131,7 @@ class Recorder:
                 self._tally.discoveries += 1
             case _:
                 self._tally.others += 1
+        self._observer.received(event)
 
     def sample(self) -> None:
         """Note how far the run is; called regularly."""
@@ -136,18 +166,20 @@ class Recorder:
             reconnects=sum(one.control_reconnects + one.data_reconnects for one in statistics),
             duplicates_dropped=tally.repeated_transactions + sum(one.duplicates_dropped for one in statistics),
             elapsed_seconds=trio.current_time() - self._begin_time,
+            sessions=tuple(session.state() for session in self._sessions),
         )
 
-    def _take_transaction(self, transaction: ExecutedTransaction, session: SessionProgress) -> None:
-        """Take a transaction, unless it came before by another subscription."""
+    def _take_transaction(self, transaction: ExecutedTransaction, session: SessionProgress) -> bool:
+        """Take a transaction, unless it came before by another subscription; return whether it was taken."""
         if transaction.signature is not None and not self._transactions.add((transaction.slot, transaction.signature)):
             self._tally.repeated_transactions += 1
-            return
+            return False
 
         self._tally.transactions += 1
         self._tally.successes += transaction.is_success
         self._pnl.add_transaction(transaction)
         self.write(transaction_line(transaction, session_id=session.session_id))
+        return True
 
 
 @final

@@ -21,6 +21,7 @@ __all__ = [
     "RunFileError",
     "RunMetadata",
     "RunSummary",
+    "SessionOutcome",
     "SessionStarted",
     "SolChange",
     "TokenAccount",
@@ -154,6 +155,19 @@ class ProgressSample(msgspec.Struct, frozen=True, kw_only=True):
     logs: int
 
 
+class SessionOutcome(msgspec.Struct, frozen=True, kw_only=True):
+    """How one session of a run ended."""
+
+    session_id: str
+    start_slot: int
+    end_slot: int
+    status: str
+    """`completed`, `failed`, or `running` when the run was ended."""
+    reason: str | None = None
+    slots: int = 0
+    """Executed."""
+
+
 class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     """The last line of a file: how the run ended. Of today's tool it has the counts of transactions only."""
 
@@ -173,6 +187,7 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     elapsed_seconds: float | None = None
     compared: Mapping[str, int] | None = None
     """The server's comparison of the replay with what was recorded."""
+    sessions: tuple[SessionOutcome, ...] = ()
     progress: tuple[ProgressSample, ...] = ()
     """How the run went, at most 256 moments of it."""
 

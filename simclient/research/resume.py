@@ -17,7 +17,7 @@ from typing import final
 import attrs
 import msgspec
 
-from .records import RunFileError, RunMetadata, RunSummary, decode_event
+from .records import RunFileError, RunMetadata, RunSummary, SessionOutcome, decode_event
 from .run_file import is_compressed, open_lines
 
 __all__ = ["ResumePoint", "WrittenLines", "read_resume_point"]
@@ -68,6 +68,19 @@ class ResumePoint:
     """Up to here the file is kept: whole lines, without a summary."""
     summary: RunSummary | None
     """How the run ended that is to be taken up; None: it was killed."""
+
+    @property
+    def open_ranges(self) -> tuple[tuple[int, int], ...]:
+        """The parts of a parallel run that did not complete; empty: none did, or nobody wrote down which."""
+        sessions = () if self.summary is None else self.summary.sessions
+        left = tuple((one.start_slot, one.end_slot) for one in sessions if one.status != "completed")
+        return left if len(left) < len(sessions) else ()
+
+    @property
+    def finished_sessions(self) -> tuple[SessionOutcome, ...]:
+        """The parts of a parallel run that did complete."""
+        sessions = () if self.summary is None else self.summary.sessions
+        return tuple(one for one in sessions if one.status == "completed")
 
     @property
     def is_complete(self) -> bool:

@@ -53,6 +53,8 @@ def resumed_config(path: Path, *, url: str | None = None) -> RunConfig:
         programs=tuple(_program(path, one) for one in asked.programs),
         account_overrides=_overrides(path, asked.account_overrides),
         discoveries=tuple(ProgramExecuted(program=program) for program in asked.discover),
+        is_parallel=asked.parallel and not point.open_ranges,
+        ranges=point.open_ranges,
         origin=metadata.origin,
         resume=point,
     )
@@ -83,6 +85,7 @@ class _Parameters(msgspec.Struct):
     discover: tuple[str, ...] = ()
     programs: tuple[_Program, ...] = ()
     account_overrides: _Overrides | None = None
+    parallel: bool = False
 
 
 def _subscriptions(asked: _Parameters) -> list[Subscription]:

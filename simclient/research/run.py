@@ -9,24 +9,32 @@ Rules:
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
+from functools import partial
 from typing import final
 
+import attrs
 import trio
 
-from ..errors import InputError
+from ..errors import InputError, SimClientError
 from ..session.backtest import BacktestSession
 from ..session.managed import open_backtest_session
+from ..session.parallel import open_parallel_session
 from ..session.tasks import open_tasks
+from ..wire.summary import SessionSummary
 from .driver import drive
 from .event_file import EventFile, OutputError, check_output
+from .overview import summarize
 from .parquet import check_parquet, write_run
 from .recorder import Recorder, SessionProgress
 from .recording import SessionRecording, open_recording
+from .records import SessionOutcome
 from .run_lines import metadata_line, session_started_line, summary_line
-from .values import RunConfig, RunObserver, RunResult, RunStatus, SilentObserver, StartedRun
+from .values import RunConfig, RunObserver, RunResult, RunStatus, SessionState, SilentObserver, StartedRun
 
-__all__ = ["run_backtest"]
+__all__ = ["RunFailed", "run_backtest"]
 
 _REPORT_SECONDS = 0.25
 """How often the observer hears, and how long a line may wait in memory."""
@@ -70,6 +78,10 @@ async def run_backtest(config: RunConfig, *, observer: RunObserver | None = None
     return result
 
 
+class RunFailed(SimClientError):
+    """Sessions of a run that were run at the same time have failed; the message has all reasons."""
+
+
 @final
 class _Run:
     """One run: its sessions, its output and its end."""
@@ -86,41 +98,103 @@ class _Run:
         self._recorder = Recorder(
             self._file,
             observer,
+            first_slot=config.start_slot,
             write_logs=config.write_logs,
             written=None if resume is None else resume.written,
         )
-        self._sessions: list[tuple[StartedRun, SessionProgress]] = []
+        self._sessions: list[SessionProgress] = []
 
     async def run(self) -> None:
-        """Open the session, advance it to its end, and take every event."""
+        """Open the sessions, advance them to their ends, and take every event.
+
+        Raises:
+            SimClientError: A session failed; of several at once, the others went on to their ends.
+        """
         config = self._config
-        async with (
-            open_tasks() as tasks,
-            open_backtest_session(
-                config.url,
-                start_slot=config.start_slot,
-                end_slot=config.end_slot,
-                subscriptions=config.subscriptions,
-                api_key=config.api_key,
-                name=config.name,
-                send_summary=config.send_summary,
-                extra_compute_units=config.extra_compute_units,
-                discoveries=config.discoveries,
-                limits=config.limits,
-                user_agent=config.user_agent,
-            ) as session,
-        ):
-            started = StartedRun(
-                session_id=session.session_id,
-                task_id=session.task_id,
-                session_name=session.session_name,
-                start_slot=session.start_slot,
-                end_slot=session.end_slot,
-            )
-            progress = self._begin(started)
+        async with open_tasks() as tasks:
             tasks.start_soon(self._report_regularly, name="run: progress and output")
-            async with _events_of(session, config) as events:
-                await drive(session, config, self._recorder, progress, events=events, flush=self._flush_if_full)
+            if config.ranges:
+                await self._each(
+                    [partial(self._run_session, start_slot=first, end_slot=last) for first, last in config.ranges]
+                )
+            elif config.is_parallel:
+                await self._run_parallel()
+            else:
+                await self._run_session(start_slot=config.start_slot, end_slot=config.end_slot)
+
+    async def _run_session(self, *, start_slot: int, end_slot: int) -> None:
+        """Run one session."""
+        config = self._config
+        is_new = config.attach is None
+        async with open_backtest_session(
+            config.url,
+            start_slot=start_slot,
+            end_slot=end_slot,
+            attach=config.attach,
+            subscriptions=config.subscriptions,
+            api_key=config.api_key,
+            name=config.name if is_new else None,
+            send_summary=is_new and config.send_summary,
+            extra_compute_units=config.extra_compute_units if is_new else None,
+            discoveries=config.discoveries if is_new else (),
+            limits=config.limits,
+            user_agent=config.user_agent,
+        ) as session:
+            await self._drive(session, self._begin(session))
+
+    async def _run_parallel(self) -> None:
+        """Run the sessions that the server makes of the range."""
+        config = self._config
+        async with open_parallel_session(
+            config.url,
+            start_slot=config.start_slot,
+            end_slot=config.end_slot,
+            subscriptions=config.subscriptions,
+            api_key=config.api_key,
+            name=config.name,
+            send_summary=config.send_summary,
+            extra_compute_units=config.extra_compute_units,
+            discoveries=config.discoveries,
+            keep_going=True,
+            limits=config.limits,
+            user_agent=config.user_agent,
+        ) as parallel:
+            await self._each([partial(self._drive, session, self._begin(session)) for session in parallel])
+
+    async def _each(self, works: Sequence[Callable[[], Awaitable[None]]]) -> None:
+        """Do works at the same time, to the end of each.
+
+        Raises:
+            SimClientError: Some failed.
+        """
+        failures: list[SimClientError] = []
+        running, have_ended = len(works), trio.Event()
+
+        async def one(work: Callable[[], Awaitable[None]]) -> None:
+            nonlocal running
+            try:
+                await work()
+            except SimClientError as error:
+                failures.append(error)
+            running -= 1
+            if not running:
+                have_ended.set()
+
+        async with open_tasks() as tasks:
+            for work in works:
+                tasks.start_soon(one, work, name="run: session")
+            await have_ended.wait()
+        if failures:
+            raise failures[0] if len(works) == 1 else _together(failures, len(works))
+
+    async def _drive(self, session: BacktestSession, progress: SessionProgress) -> None:
+        """Advance a session to its end; why it failed, if it does, stands in its state."""
+        try:
+            async with _events_of(session, self._config) as events:
+                await drive(session, self._config, self._recorder, progress, events=events, flush=self._flush_if_full)
+        except SimClientError as error:
+            progress.failure = str(error)
+            raise
 
     async def finish(self, status: RunStatus, reason: str | None) -> RunResult:
         """Write the summary and tell the observer, also while being cancelled.
@@ -132,19 +206,46 @@ class _Run:
         result = RunResult(
             status=status,
             reason=reason,
-            started=self._sessions[0][0] if self._sessions else None,
+            started=self._sessions[0].started if self._sessions else None,
             counts=self._recorder.counts(),
             progress=self._recorder.progress,
             wallets=self._recorder.wallets(),
-            completed=self._sessions[0][1].completed if self._sessions else None,
+            compared=_sum(self._sessions),
         )
         try:
             if self._file is not None and self._sessions:
+                if self._config.ranges:
+                    result = await self._with_the_other_parts(result)
                 self._file.add(summary_line(result))
                 await _flush_and_close(self._file)
         finally:
             self._observer.finished(result)
         return result
+
+    async def _with_the_other_parts(self, result: RunResult) -> RunResult:
+        """Return what a run came to of which only parts were run again: the file has the others.
+
+        Raises:
+            OutputError: The last lines cannot be written.
+        """
+        assert self._file is not None
+        assert self._config.resume is not None
+        with trio.CancelScope(shield=True):  # reading a file ends
+            await self._file.flush()
+            whole = await trio.to_thread.run_sync(summarize, self._config.resume.path)
+        done = self._config.resume.finished_sessions
+        sessions = (*(_as_state(one) for one in done), *result.counts.sessions)
+        counts = attrs.evolve(
+            result.counts,
+            slots=sum(one.slots for one in sessions),
+            last_slot=max((one.end_slot for one in done), default=result.counts.last_slot),
+            transactions=whole.transactions,
+            successes=whole.successes,
+            failures=whole.failures,
+            diffs=whole.diffs,
+            sessions=sessions,
+        )
+        return attrs.evolve(result, counts=counts, wallets=whole.pnl.wallets)
 
     async def finish_after(self, error: BaseException) -> None:
         """Write the summary of a run that `error` ended; a second failure becomes a note of the first."""
@@ -155,13 +256,20 @@ class _Run:
         except OutputError as second:
             error.add_note(f"also failed: {second}")
 
-    def _begin(self, started: StartedRun) -> SessionProgress:
+    def _begin(self, session: BacktestSession) -> SessionProgress:
         """Note a session that was opened, and write the first lines."""
+        started = StartedRun(
+            session_id=session.session_id,
+            task_id=session.task_id,
+            session_name=session.session_name,
+            start_slot=session.start_slot,
+            end_slot=session.end_slot,
+        )
         if not self._sessions and self._config.resume is None:
             self._recorder.write(metadata_line(self._config))
         self._recorder.write(session_started_line(started))
-        progress = self._recorder.open_session(started.session_id)
-        self._sessions.append((started, progress))
+        progress = self._recorder.open_session(started)
+        self._sessions.append(progress)
         self._observer.started(started)
         return progress
 
@@ -190,6 +298,41 @@ def _events_of(
     return open_recording(
         config.record, session, subscriptions=config.subscriptions, url=config.url, origin=config.origin
     )
+
+
+def _as_state(outcome: SessionOutcome) -> SessionState:
+    """Return a session of an earlier try as one of this."""
+    return SessionState(
+        session_id=outcome.session_id,
+        start_slot=outcome.start_slot,
+        end_slot=outcome.end_slot,
+        slots=outcome.slots,
+        last_slot=outcome.end_slot,
+        status=outcome.status,
+    )
+
+
+def _sum(sessions: Sequence[SessionProgress]) -> SessionSummary | None:
+    """Return the server's comparisons of all sessions, summed; None: not all of them have one."""
+    found = [None if one.completed is None else one.completed.summary for one in sessions]
+    summaries = [one for one in found if one is not None]
+    if not summaries or len(summaries) != len(found):
+        return None
+
+    return SessionSummary(
+        correct_simulation=sum(one.correct_simulation for one in summaries),
+        incorrect_simulation=sum(one.incorrect_simulation for one in summaries),
+        execution_errors=sum(one.execution_errors for one in summaries),
+        balance_diff=sum(one.balance_diff for one in summaries),
+        log_diff=sum(one.log_diff for one in summaries),
+    )
+
+
+def _together(failures: Sequence[SimClientError], count: int) -> SimClientError:
+    """Return what is said of several failures: the reasons, each once with how often it is there."""
+    reasons = Counter(str(error) for error in failures)
+    text = "; ".join(reason if times == 1 else f"{reason} ({times} times)" for reason, times in reasons.most_common())
+    return RunFailed(f"{len(failures)} of {count} sessions failed: {text}")
 
 
 async def _convert(config: RunConfig) -> None:

@@ -46,6 +46,7 @@ def metadata_line(config: RunConfig) -> bytes:
             "send_summary": config.send_summary,
             "write_logs": config.write_logs,
             "name": config.name,
+            "parallel": config.is_parallel,
             "discover": [one.program for one in config.discoveries if isinstance(one, ProgramExecuted)],
             "programs": [
                 {"program": one.program, "source": one.source, "sha256": one.sha256} for one in config.programs
@@ -90,7 +91,7 @@ def summary_line(result: RunResult) -> bytes:
         },
     }
     if result.started is not None:
-        data["session_ids"] = [result.started.session_id]
+        data["session_ids"] = [session.session_id for session in counts.sessions]
         if result.started.session_name is not None:
             data["session_name"] = result.started.session_name
     return line("summary", data | _outcome(result))
@@ -111,6 +112,17 @@ def _outcome(result: RunResult) -> dict[str, JsonValue]:
         "errors": counts.errors,
         "bytes_received": counts.bytes_received,
         "elapsed_seconds": round(counts.elapsed_seconds, 3),
+        "sessions": [
+            {
+                "session_id": one.session_id,
+                "start_slot": one.start_slot,
+                "end_slot": one.end_slot,
+                "status": one.status,
+                "reason": one.reason,
+                "slots": one.slots,
+            }
+            for one in counts.sessions
+        ],
         "progress": [
             {
                 "seconds": round(one.elapsed_seconds, 3),
@@ -122,7 +134,7 @@ def _outcome(result: RunResult) -> dict[str, JsonValue]:
             for one in result.progress
         ],
     }
-    compared = None if result.completed is None else result.completed.summary
+    compared = result.compared
     if compared is not None:
         outcome["compared"] = {
             "correct_simulation": compared.correct_simulation,

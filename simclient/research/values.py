@@ -10,11 +10,13 @@ from typing import Protocol
 import attrs
 
 from ..errors import InputError
+from ..session.inbox import Event
 from ..session.limits import Limits
 from ..session.request import slot_range
 from ..wire.discovery import DiscoveryFilter
-from ..wire.responses import Completed, ErrorEvent, Status, UnknownResponse
+from ..wire.responses import ErrorEvent, Status, UnknownResponse
 from ..wire.subscriptions import Subscription
+from ..wire.summary import SessionSummary
 from .balances import WalletResult
 from .preparation import AccountOverrides, ProgramReplacement
 from .resume import ResumePoint
@@ -27,6 +29,7 @@ __all__ = [
     "RunObserver",
     "RunResult",
     "RunStatus",
+    "SessionState",
     "SilentObserver",
     "StartedRun",
 ]
@@ -73,6 +76,12 @@ class RunConfig:
     """Batches to be announced ahead of their execution; they are counted."""
     name: str | None = None
     """A name for the session, never to be used again; 0.28."""
+    is_parallel: bool = False
+    """Have the server split the range, and run the parts at the same time."""
+    attach: str | None = None
+    """In place of a new session: the id of one that runs, over this range."""
+    ranges: tuple[tuple[int, int], ...] = ()
+    """Run only these parts of the range, inclusive on both ends, each as a session of its own."""
     resume: ResumePoint | None = None
     """Take up the run whose file `output` is."""
     origin: Mapping[str, str] = attrs.field(factory=dict[str, str])
@@ -96,6 +105,12 @@ class RunConfig:
 
     def __attrs_post_init__(self) -> None:
         slot_range(self.start_slot, end_slot=self.end_slot)
+        if self.is_parallel and self.attach is not None:
+            raise InputError("a parallel session cannot be attached to: attach to its parts, one by one")
+        if self.record is not None and (self.is_parallel or len(self.ranges) > 1):
+            raise InputError(
+                f"cannot record into {self.record}: a recording is of one session, and this run has several"
+            )
         if self.advance_slots < 1:
             raise InputError(f"cannot advance by {self.advance_slots} slots: 1 is the least")
 
@@ -109,6 +124,26 @@ class StartedRun:
     session_name: str | None
     start_slot: int
     end_slot: int
+
+
+@attrs.frozen(kw_only=True)
+class SessionState:
+    """How far one session of a run is, or how it ended."""
+
+    session_id: str
+    start_slot: int
+    end_slot: int
+    slots: int = 0
+    """Executed."""
+    last_slot: int | None = None
+    status: str = "running"
+    """`running`, `completed` or `failed`."""
+    reason: str | None = None
+
+    @property
+    def done_slots(self) -> int:
+        """How much of the range lies behind, slots without a block included."""
+        return 0 if self.last_slot is None else max(0, self.last_slot - self.start_slot + 1)
 
 
 @attrs.frozen(kw_only=True)
@@ -136,6 +171,8 @@ class RunCounts:
     """Notifications that a reconnect repeated, and transactions that came by several subscriptions."""
     elapsed_seconds: float = 0.0
     """Since the session was asked for."""
+    sessions: tuple[SessionState, ...] = ()
+    """How far each session is."""
 
 
 class RunStatus(Enum):
@@ -159,8 +196,8 @@ class RunResult:
     progress: tuple[RunCounts, ...] = ()
     """How far the run was, at most 256 moments of it."""
     wallets: tuple[WalletResult, ...]
-    completed: Completed | None
-    """The server's last word, None if it was never said."""
+    compared: SessionSummary | None
+    """How the replay compares with what was recorded, by the server, over all sessions; None: it did not say."""
 
 
 class RunObserver(Protocol):
@@ -171,6 +208,9 @@ class RunObserver(Protocol):
 
     def noticed(self, notice: Notice) -> None:
         """The server said something beside the data."""
+
+    def received(self, event: Event) -> None:
+        """An event came, of any kind; a transaction that matches several subscriptions comes once."""
 
     def progressed(self, counts: RunCounts) -> None:
         """A moment has passed; called several times a second."""
@@ -186,6 +226,9 @@ class SilentObserver:
         """Say nothing."""
 
     def noticed(self, notice: Notice) -> None:
+        """Say nothing."""
+
+    def received(self, event: Event) -> None:
         """Say nothing."""
 
     def progressed(self, counts: RunCounts) -> None:

@@ -25,7 +25,7 @@ def blockhash(slot: int) -> bytes:
     return hashlib.sha256(slot.to_bytes(8, "little")).digest()
 
 
-def write_payments(path: Path, *, slots: int = 20, payments: int = 1) -> Path:
+def write_payments(path: Path, *, slots: int = 20, payments: int = 1, first_slot: int = FIRST_SLOT) -> Path:
     """Write a bundle of consecutive slots with so many payments of 1,000,000 lamports and more in each."""
     accounts = [
         BundleAccount(address=bytes(key.pubkey()), lamports=LAMPORTS, owner=bytes(32), data=b"", executable=False)
@@ -33,8 +33,8 @@ def write_payments(path: Path, *, slots: int = 20, payments: int = 1) -> Path:
     ]
     header = BundleHeader(
         name="payments",
-        start_slot=FIRST_SLOT,
-        end_slot=FIRST_SLOT + slots - 1,
+        start_slot=first_slot,
+        end_slot=first_slot + slots - 1,
         created_by="tests",
         origin="made for tests",
         account_count=len(accounts),
@@ -48,7 +48,7 @@ def write_payments(path: Path, *, slots: int = 20, payments: int = 1) -> Path:
             block_time=1_700_000_000 + slot,
             transactions=tuple(payment(slot, number) for number in range(payments)),
         )
-        for slot in range(FIRST_SLOT, FIRST_SLOT + slots)
+        for slot in range(first_slot, first_slot + slots)
     )
     write_bundle(path, header, sorted(accounts, key=lambda account: account.address), blocks)
     return path

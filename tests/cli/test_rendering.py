@@ -62,7 +62,7 @@ def test_the_wallets_table_fits_the_terminal(width: int) -> None:
     change = BalanceChange(mint=None, opening=10_000_000_000, closing=8_987_654_321, decimals=9)
     wallet = WalletResult(wallet="9hSR6S7WPtxmTojgo6GG3k4yDPecgJY292j7xrsUGWBu", fees_lamports=5_000, changes=(change,))
     result = RunResult(
-        status=RunStatus.COMPLETED, reason=None, started=None, counts=RunCounts(), wallets=(wallet,), completed=None
+        status=RunStatus.COMPLETED, reason=None, started=None, counts=RunCounts(), wallets=(wallet,), compared=None
     )
     out = io.StringIO()
     print_summary(Console(file=out, width=width, force_terminal=True, color_system=None), result)

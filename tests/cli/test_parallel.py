@@ -1,0 +1,125 @@
+"""Parallel runs: the server splits the range, and every part is a session of its own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from simclient.errors import InputError
+from simclient.local import open_local_simulator
+from simclient.research import RunConfig, RunResult, read_run, run_backtest
+from simclient.research.resuming import resumed_config
+from simclient.wire.subscriptions import AccountDiffs, Transactions
+
+from .bundles import FIRST_SLOT, SYSTEM_PROGRAM, write_payments
+
+HANG_SECONDS = 60.0
+SLOTS = 20
+
+
+async def run(path: Path, output: Path, *, start_slot: int = FIRST_SLOT, resumes: bool = False) -> RunResult:
+    """Run in parts of five slots."""
+    with trio.fail_after(HANG_SECONDS):
+        async with open_local_simulator([path], split_slots=5) as simulator:
+            if resumes:
+                return await run_backtest(resumed_config(output, url=simulator.url))
+            config = RunConfig(
+                url=simulator.url,
+                start_slot=start_slot,
+                end_slot=FIRST_SLOT + SLOTS - 1,
+                advance_slots=3,
+                subscriptions=(Transactions(mentions=SYSTEM_PROGRAM), AccountDiffs(program=SYSTEM_PROGRAM)),
+                is_parallel=True,
+                output=output,
+            )
+            return await run_backtest(config)
+
+
+def events(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def content(path: Path) -> list[str]:
+    """Return the events of a file, whichever session and order they came by."""
+    kept = [event for event in events(path) if event["type"] in ("tx", "diff")]
+    for event in kept:
+        del event["data"]["session_id"]
+    return sorted(json.dumps(event) for event in kept)
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    return write_payments(tmp_path / "x.bundle", slots=SLOTS)
+
+
+async def test_every_part_is_a_session_in_one_file(tmp_path: Path, bundle: Path) -> None:
+    """In the order of their ranges; all counts are of the whole."""
+    result = await run(bundle, tmp_path / "run.ndjson")
+
+    starts = [(one.start_slot, one.end_slot) for one in read_run(tmp_path / "run.ndjson").sessions()]
+    assert starts == [(FIRST_SLOT + n, FIRST_SLOT + n + 4) for n in range(0, SLOTS, 5)]
+    assert (result.counts.slots, result.counts.transactions, result.counts.diffs) == (SLOTS, SLOTS, 2 * SLOTS)
+    assert [one.status for one in result.counts.sessions] == ["completed"] * 4
+    assert events(tmp_path / "run.ndjson")[-1]["data"]["total_transactions"] == SLOTS
+
+
+async def test_what_lies_before_the_first_slot_is_left_out(tmp_path: Path, bundle: Path) -> None:
+    """A part begins where its bundle does, which can be before the run."""
+    result = await run(bundle, tmp_path / "run.ndjson", start_slot=FIRST_SLOT + 7)
+
+    run_file = read_run(tmp_path / "run.ndjson")
+    assert run_file.sessions()[0].start_slot == FIRST_SLOT + 5
+    assert sorted(one.slot for one in run_file.transactions()) == list(range(FIRST_SLOT + 7, FIRST_SLOT + SLOTS))
+    assert result.counts.slots == SLOTS - 7
+
+
+async def test_only_the_parts_that_did_not_complete_are_run_again(tmp_path: Path, bundle: Path) -> None:
+    """The file then has what a run without failures has, and its summary is of the whole."""
+    output = tmp_path / "run.ndjson"
+    whole = await run(bundle, output)
+    before = content(output)
+    lines = events(output)
+    failed = lines[-1]["data"]["sessions"][1]
+    lines[-1]["data"]["status"], failed["status"] = "failed", "failed"
+    kept = [line for n, line in enumerate(lines) if line["data"].get("session_id") != failed["session_id"] or n % 2]
+    output.write_text("".join(json.dumps(line, separators=(",", ":")) + "\n" for line in kept), encoding="utf-8")
+    assert content(output) != before
+
+    resumed = await run(bundle, output, resumes=True)
+
+    assert content(output) == before
+    sessions = [(one.start_slot, one.end_slot) for one in read_run(output).sessions()]
+    assert sessions[-1] == (FIRST_SLOT + 5, FIRST_SLOT + 9)
+    assert len(sessions) <= 5
+    assert resumed.wallets == whole.wallets
+    told = events(output)[-1]["data"]
+    assert (told["status"], told["slots"], told["total_transactions"], told["diffs"]) == (
+        "completed",
+        SLOTS,
+        SLOTS,
+        2 * SLOTS,
+    )
+    assert len(told["sessions"]) == 4
+
+
+async def test_a_killed_parallel_run_is_run_in_parts_again(tmp_path: Path, bundle: Path) -> None:
+    """Without a summary nobody knows which parts were complete."""
+    output = tmp_path / "run.ndjson"
+    await run(bundle, output)
+    before = content(output)
+    output.write_bytes(output.read_bytes()[:-5_000])
+
+    await run(bundle, output, resumes=True)
+
+    assert content(output) == before
+    assert len(read_run(output).sessions()) == 8
+
+
+def test_a_parallel_run_cannot_be_attached_to() -> None:
+    """Its parts can."""
+    with pytest.raises(InputError, match="attach to its parts"):
+        RunConfig(url="ws://x", start_slot=1, end_slot=2, is_parallel=True, attach="abc")
