@@ -25,9 +25,26 @@ COMMANDS = (
         "Say what a run came to, and what every wallet gained or lost, from its file.",
     ),
     ("report", "report:report", "Write one HTML file about a run or a comparison, or its charts as PNG."),
+    ("logs", "logs:logs", "Show what programs log in a range of slots, or in the file of a run."),
+    ("diffs", "diffs:diffs", "Show every change of accounts in a range of slots, or in the file of a run."),
+    (
+        "discover",
+        "discover:discover",
+        "List the batches of a range that invoke a program: the places where a program can stop before them.",
+    ),
+    (
+        "simulate",
+        "simulate:simulate",
+        "Say what a transaction would do on the state after a slot; nothing of it is kept.",
+    ),
+    ("sessions", "sessions:sessions", "Take up sessions that run on a server."),
     ("ranges", "ranges:ranges", "List the slots that a server can replay."),
+    ("usage", "usage:usage", "Say what your API key has used, and what that costs where the server says its prices."),
+    ("depth", "depth:depth", "Have a server compute market depth, and see what there is; newer servers only."),
+    ("datasets", "datasets:datasets", "Access to the data sets of a server; newer servers only."),
     ("local", "local:local", "Serve the embedded simulator on this machine until Ctrl-C."),
     ("bundle", "bundles:bundle", "Make and look at bundles: files of blocks for the embedded simulator."),
+    ("completion", "completion:completion", "Print what makes a shell complete commands and options."),
 )
 """Name, `module:attribute` below `simclient.cli`, and the line for `simclient --help`, which is the first of the command's own help."""
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
+import attrs
 from cyclopts import Parameter
 
-__all__ = ["FLAG", "PATH", "REPEATABLE"]
+__all__ = ["FLAG", "PATH", "REPEATABLE", "Place"]
 
 REPEATABLE = Parameter(consume_multiple=False, show_default=False)
 """An option that is given once per value."""
@@ -12,3 +16,20 @@ FLAG = Parameter(show_default=False)
 """A switch."""
 PATH = Parameter(allow_leading_hyphen=True)
 """A file, or `-` for the standard output."""
+
+
+@Parameter(name="*")
+@attrs.frozen(kw_only=True)
+class Place:
+    """Which slots, and of which simulator; the texts below the fields are the help."""
+
+    local: Annotated[bool, FLAG] = False
+    """Use the simulator in this package."""
+    bundle: Path | None = None
+    """With --local: the blocks to replay, a bundle file; by default the small market that comes with the package."""
+    start_slot: Annotated[int | None, Parameter(env_var="SIMULATOR_START_SLOT")] = None
+    """The first slot; with --local by default the bundle's first."""
+    end_slot: Annotated[int | None, Parameter(env_var="SIMULATOR_END_SLOT")] = None
+    """The last slot, inclusive; with --local by default the bundle's last."""
+    slots: int | None = None
+    """In place of --end-slot: how many slots, exactly."""

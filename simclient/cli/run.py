@@ -8,26 +8,16 @@ from typing import Annotated
 import attrs
 from cyclopts import Parameter
 
-from .options import FLAG, PATH, REPEATABLE
+from .options import FLAG, PATH, REPEATABLE, Place
 
 __all__ = ["RunOptions", "run"]
 
 
 @Parameter(name="*")
 @attrs.frozen(kw_only=True)
-class RunOptions:
+class RunOptions(Place):
     """What the user typed; the texts below the fields are the help."""
 
-    local: Annotated[bool, FLAG] = False
-    """Use the simulator in this package."""
-    bundle: Path | None = None
-    """With --local: the blocks to replay, a bundle file; by default the small market that comes with the package."""
-    start_slot: Annotated[int | None, Parameter(env_var="SIMULATOR_START_SLOT")] = None
-    """The first slot; with --local by default the bundle's first."""
-    end_slot: Annotated[int | None, Parameter(env_var="SIMULATOR_END_SLOT")] = None
-    """The last slot, inclusive; with --local by default the bundle's last."""
-    slots: int | None = None
-    """In place of --end-slot: how many slots, exactly."""
     advance: Annotated[int | None, Parameter(env_var="SIMULATOR_ADVANCE_COUNT")] = None
     """How many slots are asked for at a time; 100 by default."""
     parallel: Annotated[bool, FLAG, Parameter(env_var="SIMULATOR_PARALLEL")] = False

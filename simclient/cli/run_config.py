@@ -119,8 +119,12 @@ def check_only_resumes(options: RunOptions) -> Path:
     return file
 
 
-def server_url(url: str | None) -> str:
+def server_url(url: str | None, *, needs_key: bool = True) -> str:
     """Return the URL of the server to use: the one given, else the one of the environment.
+
+    Args:
+        url: The one given.
+        needs_key: Whether the server wants a key for what is to be asked, unless it is on this machine.
 
     Raises:
         InputError: There is none, it cannot be used, or it needs a key and there is none.
@@ -130,7 +134,7 @@ def server_url(url: str | None) -> str:
         raise InputError(f"no server: name its URL or set {_URL_VARIABLE}; simclient run --local needs none")
 
     endpoint = control_url(text)
-    if not is_loopback(endpoint) and not os.environ.get(KEY_VARIABLE):
+    if needs_key and not is_loopback(endpoint) and not os.environ.get(KEY_VARIABLE):
         raise InputError(f"no API key for {redact(endpoint)}: set the environment variable {KEY_VARIABLE}")
 
     return endpoint

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import attrs
@@ -18,15 +20,25 @@ from .run_config import BlockRange, check_only_resumes, check_options, run_confi
 from .summary import print_summary
 from .terminal import clean, error_console, result_console
 
-__all__ = ["run_with"]
+__all__ = ["NOT_STARTED_YET", "bundle_of", "range_of", "run_with"]
 
 _DIFFERENCES_EXIT_CODE = 3
-_NOT_STARTED_YET = "ws://127.0.0.1/backtest"
+NOT_STARTED_YET = "ws://127.0.0.1/backtest"
 """The URL of the embedded simulator until its port is known."""
 
 
-async def run_with(url: str | None, options: RunOptions) -> int:
+async def run_with(
+    url: str | None,
+    options: RunOptions,
+    *,
+    adapt: Callable[[RunConfig], RunConfig] = lambda config: config,
+) -> int:
     """Run a backtest, show how it goes and what it came to, and return the exit code.
+
+    Args:
+        url: The server, if one was named.
+        options: What was asked for.
+        adapt: Changes what is run on a server.
 
     Raises:
         InputError: An option cannot be used; nothing was started.
@@ -37,15 +49,15 @@ async def run_with(url: str | None, options: RunOptions) -> int:
 
     check_options(options, url)
     if options.local:
-        bundle = _bundle(options.bundle)
-        available = _range_of(bundle)
-        config = run_config(options, url=_NOT_STARTED_YET, available=available)
+        bundle = bundle_of(options.bundle)
+        available = range_of(bundle)
+        config = run_config(options, url=NOT_STARTED_YET, available=available)
         if options.plan:
             return await print_plan(config, is_local=True)
         error_console().print(f"bundle {clean(available.name)}: {clean(available.origin)}", soft_wrap=True)
         return await _run_on_embedded_simulator(config, bundle, options)
 
-    config = run_config(options, url=server_url(url), available=None)
+    config = adapt(run_config(options, url=server_url(url), available=None))
     if options.plan:
         return await print_plan(config, is_local=False)
     async with watch_interrupts() as interrupt:
@@ -73,7 +85,7 @@ async def _resume(url: str | None, options: RunOptions) -> int:
     )
     bundle = config.origin.get("path")
     if url is None and bundle is not None:
-        return await _run_on_embedded_simulator(config, _bundle(Path(bundle) if bundle else None), options)
+        return await _run_on_embedded_simulator(config, bundle_of(Path(bundle) if bundle else None), options)
 
     config = attrs.evolve(config, url=server_url(config.url))
     async with watch_interrupts() as interrupt:
@@ -87,9 +99,15 @@ async def _run_on_embedded_simulator(config: RunConfig, bundle: Path, options: R
     code = CANCELLED_EXIT_CODE  # if it is interrupted before there is a simulator
     async with watch_interrupts() as interrupt:
         with interrupt.cancelling():
-            async with open_local_simulator([bundle]) as simulator:
+            async with open_local_simulator([bundle], split_slots=_split_slots(config)) as simulator:
                 code = await _run(attrs.evolve(config, url=simulator.url), options, interrupt)
     return code
+
+
+def _split_slots(config: RunConfig) -> int | None:
+    """Return the size of the parts of a parallel run: a part for each core. An engine is a process of its own."""
+    slots = config.end_slot - config.start_slot + 1
+    return -(-slots // (os.cpu_count() or 1)) if config.is_parallel else None
 
 
 async def _run(config: RunConfig, options: RunOptions, interrupt: Interrupt) -> int:
@@ -142,14 +160,14 @@ def _progress(options: RunOptions) -> LiveProgress | PlainProgress:
     return LiveProgress(console) if is_live else PlainProgress(console)
 
 
-def _bundle(path: Path | None) -> Path:
+def bundle_of(path: Path | None) -> Path:
     """Return the bundle to replay: the one that was named, else the one that comes with the package."""
     from ..local.bundle import shipped_bundle
 
     return path or shipped_bundle()
 
 
-def _range_of(bundle: Path) -> BlockRange:
+def range_of(bundle: Path) -> BlockRange:
     """Read what a bundle holds.
 
     Raises:
