@@ -4,7 +4,8 @@ Theory of operation. A subscription is one socket at a time with one key per add
 subscribed, all requests at once; the subscription is up when all are acknowledged. Notifications of an earlier key may come between the
 acknowledgements; they are handed on in order.
 
-- The cursor of a key is the last slot handed on. The first subscribe carries none; after a drop it carries `replayFromSlot` = cursor.
+- The cursor of a key is the last slot handed on. The first subscribe carries none; after a drop it carries `replayFromSlot` = cursor, and
+  where nothing was handed on yet, the first slot that is wanted: what was on its way when the socket broke would be lost otherwise.
 - Exactly once (the default): what a socket sends for slots below the cursor, before it has caught up, and the notifications of the
   boundary slot that were handed on already (`boundary.py`) are dropped. At least once: nothing is dropped.
 - A key has ended at its `subscriptionComplete`; the subscription has ended when all keys have. Final.
@@ -76,23 +77,29 @@ class SubscriptionMachine:
         self,
         subscription: Subscription,
         *,
+        start_slot: int,
         exactly_once: bool,
         compress: bool,
         max_message_bytes: int,
         boundary_bytes: int,
         positions: Iterable[Position] = (),
+        has_begun: bool = False,
     ) -> None:
         """Start without a socket.
 
         Args:
             subscription: What the user asked for.
+            start_slot: The first slot whose notifications are wanted.
             exactly_once: Whether to drop what a reconnect replays.
             compress: Whether to ask for the zstd stream; the server may ignore it.
             max_message_bytes: The longest notification read, after decompression.
             boundary_bytes: How much of the newest slot to keep per key before digests take its place.
             positions: Where to begin, of keys that were handed on before; those of other keys are ignored.
+            has_begun: Whether the session was running before, so that the first socket asks for what was missed too.
         """
         self.subscription = subscription
+        self._start_slot = start_slot
+        self._has_begun = has_begun
         self._exactly_once = exactly_once
         self._compress = compress
         self._max_message_bytes = max_message_bytes
@@ -131,11 +138,13 @@ class SubscriptionMachine:
         self._requested = dict(enumerate((key for key in self._keys if not key.has_ended), start=1))
         self._acknowledged = {}
         commitment = commitment_of(self.subscription)
+        missed_from = self._start_slot if self._has_begun else None
+        self._has_begun = True
         return [
             write_subscribe(
                 key.key,
                 request_id=request_id,
-                replay_from_slot=key.cursor,
+                replay_from_slot=missed_from if key.cursor is None else key.cursor,
                 compress=self._compress,
                 commitment=commitment,
             )

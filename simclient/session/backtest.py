@@ -237,7 +237,14 @@ class BacktestSession:
         positions = positions_from(subscription, replay_from_slot)
         inbox = Inbox(control_backlog=1, data_batches=self._options.limits.data_batches)
         self._run.streams.add(inbox)
-        running = self._data.start(subscription, inbox.put_batch, positions, on_finished=partial(self._end, inbox))
+        last_slot = self._control.last_slot
+        running = self._data.start(
+            subscription,
+            inbox.put_batch,
+            positions,
+            start_slot=self.start_slot if last_slot is None else last_slot + 1,
+            on_finished=partial(self._end, inbox),
+        )
         try:
             yield NotificationStream(inbox)
         finally:

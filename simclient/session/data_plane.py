@@ -101,6 +101,8 @@ class DataPlane:
         hand_on: HandOn,
         positions: Iterable[Position] = (),
         *,
+        start_slot: int,
+        has_begun: bool = False,
         on_finished: Callable[[SubscriptionTask], None] = _nobody_asks,
     ) -> Running:
         """Start a subscription; the session waits for it to come up, and for its end.
@@ -109,10 +111,14 @@ class DataPlane:
             subscription: What to receive.
             hand_on: Takes what comes.
             positions: Where to begin, of keys that were handed on before.
+            start_slot: The first slot that is wanted of the others.
+            has_begun: Whether the session was running before, so that what was missed is asked for at once.
             on_finished: Told when nothing more will be handed on, for whatever reason.
         """
         machine = SubscriptionMachine(
             subscription,
+            start_slot=start_slot,
+            has_begun=has_begun,
             exactly_once=self._options.delivery is Delivery.EXACTLY_ONCE,
             compress=self._options.compress,
             max_message_bytes=self._options.limits.max_message_bytes,

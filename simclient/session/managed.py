@@ -195,7 +195,7 @@ async def _open(
                 rpc_endpoint=lambda: control.rpc_endpoint,
                 on_failure=run.fail,
                 subscriptions=request.subscriptions,
-                positions=() if request.attach is None else request.attach.positions,
+                positions=None if request.attach is None else request.attach.positions,
             )
             with run.body_scope:
                 yield session

@@ -58,7 +58,7 @@ class SessionParts:
         rpc_endpoint: Callable[[], str],
         on_failure: Callable[[SimClientError], None],
         subscriptions: Iterable[Subscription],
-        positions: Iterable[Position] = (),
+        positions: Iterable[Position] | None = None,
     ) -> BacktestSession:
         """Start the subscriptions and the drain, and return what the user holds.
 
@@ -69,7 +69,7 @@ class SessionParts:
             rpc_endpoint: Where its data plane is now, as the server says it.
             on_failure: Told when a subscription cannot go on.
             subscriptions: What to receive.
-            positions: Where to begin, of keys that were handed on before.
+            positions: Of a session that ran before: how far its keys were handed on; the others begin with its first slot.
         """
         data = DataPlane(
             ground.tasks,
@@ -92,9 +92,15 @@ class SessionParts:
             options=ground.options,
             has_subscriptions=bool(wanted),
         )
-        begun = tuple(positions)
+        begun = tuple(positions or ())
         for subscription in wanted:
-            data.start(subscription, self.inbox.put_batch, begun)
+            data.start(
+                subscription,
+                self.inbox.put_batch,
+                begun,
+                start_slot=identity.start_slot,
+                has_begun=positions is not None,
+            )
         data.announce()
         ground.tasks.start_soon(self.drain.run, name="drain")
         return session

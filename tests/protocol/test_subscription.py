@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from simclient.protocol.subscription import Notification, Received, SubscriptionMachine
 from simclient.wire.compression import StreamCompressor
+from simclient.wire.detached import Position
 from simclient.wire.notifications import AccountDiff, UnknownNotification
 from simclient.wire.subscriptions import AccountDiffs, Logs, Subscription, Transactions
 
@@ -20,14 +21,23 @@ B = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"
 
 
 def machine(
-    subscription: Subscription | None = None, *, exactly_once: bool = True, boundary_bytes: int = 2**20
+    subscription: Subscription | None = None,
+    *,
+    start_slot: int = 100,
+    exactly_once: bool = True,
+    boundary_bytes: int = 2**20,
+    positions: Iterable[Position] = (),
+    has_begun: bool = False,
 ) -> SubscriptionMachine:
     return SubscriptionMachine(
         subscription or AccountDiffs(program=A),
+        start_slot=start_slot,
         exactly_once=exactly_once,
         compress=True,
         max_message_bytes=2**20,
         boundary_bytes=boundary_bytes,
+        positions=positions,
+        has_begun=has_begun,
     )
 
 
@@ -105,14 +115,14 @@ def test_it_ends_with_the_end_marker_of_every_key() -> None:
 
 
 def test_a_reconnect_asks_from_the_last_slot_of_each_key() -> None:
-    """Keys have cursors of their own; a key without notifications has none, and one that has ended is not asked for again."""
+    """Keys have cursors of their own; one without notifications begins anew, and one that has ended is not asked for again."""
     third = "ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL"
     subject = machine(AccountDiffs(program=[A, B, third]))
     subject.connected()
     subject.receive(texts(acknowledgement(1, 1), acknowledgement(2, 2), acknowledgement(3, 3)))
     subject.receive(texts(diff(1, 5), diff(3, 7), diff(1, 6), end(3)))
     subject.disconnected()
-    assert [cursor_of(text) for text in subject.connected()] == [6, None]
+    assert [cursor_of(text) for text in subject.connected()] == [6, 100]
 
 
 def test_the_boundary_slot_is_not_handed_on_twice() -> None:
@@ -134,6 +144,21 @@ def test_equal_bytes_that_really_occurred_twice_are_handed_on_twice() -> None:
     up(subject, 2)
     received = subject.receive(texts(diff(2, 2, "same"), diff(2, 2, "same")))
     assert seen(received.notifications) == [(2, "same")]
+
+
+def test_a_drop_before_the_first_notification_asks_for_everything_from_the_start() -> None:
+    """What was on its way when the socket broke would be lost otherwise, in silence: a plain subscribe only gives what is to come."""
+    subject = up(machine())
+    subject.disconnected()
+    [text] = subject.connected()
+    assert cursor_of(text) == 100
+
+
+def test_a_session_that_ran_before_is_asked_for_what_was_missed_at_once() -> None:
+    """Of a key that has a position from there, and of one that has none from the first slot."""
+    position = Position(method="accountDiffSubscribe", address=A, is_program=True, slot=105)
+    subject = machine(AccountDiffs(program=(A, B)), positions=[position], has_begun=True)
+    assert [cursor_of(text) for text in subject.connected()] == [105, 100]
 
 
 def test_a_second_drop_in_the_same_slot_is_made_up_for() -> None:
@@ -315,7 +340,7 @@ def test_any_cuts_and_inclusive_replays_deliver_exactly_once(data: st.DataObject
     """Against a model server that replays inclusively from the cursor in any order within a slot, nothing is lost or doubled."""
     slots = data.draw(st.lists(st.integers(0, 6), min_size=1, max_size=25).map(sorted))
     truth = [(slot, data.draw(st.sampled_from("abc"))) for slot in slots]
-    subject = machine(boundary_bytes=data.draw(st.sampled_from([1, 200, 2**20])))
+    subject = machine(start_slot=0, boundary_bytes=data.draw(st.sampled_from([1, 200, 2**20])))
     delivered: list[tuple[int | None, str | None]] = []
     subscription_id = 0
     while not subject.has_ended:
