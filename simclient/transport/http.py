@@ -19,7 +19,7 @@ from ..errors import ConnectError, ConnectionLost, HttpError, InputError, Remote
 from .endpoint import HTTP_SCHEMES, encode_headers, read_endpoint
 from .handshake import MAX_BODY_BYTES, RETRYABLE_STATUSES, http_error
 from .limits import DEFAULT_LIMITS, TransportLimits
-from .streams import StreamOpener
+from .streams import StreamOpener, default_ssl_context
 
 __all__ = ["HttpClient", "is_temporary", "open_http"]
 
@@ -39,7 +39,7 @@ async def open_http(
         open_stream: Replaces TCP; then each request has a connection of its own.
     """
     timeout = httpx2.Timeout(limits.response_seconds, connect=limits.connect_seconds)
-    verify = True if ssl_context is None else ssl_context
+    verify = ssl_context or default_ssl_context()
     transport = None if open_stream is None else _over(open_stream, verify)
     async with httpx2.AsyncClient(
         follow_redirects=False, trust_env=False, timeout=timeout, verify=verify, transport=transport
@@ -47,7 +47,7 @@ async def open_http(
         yield HttpClient(client, limits)
 
 
-def _over(open_stream: StreamOpener, verify: ssl.SSLContext | bool) -> httpx2.AsyncBaseTransport:
+def _over(open_stream: StreamOpener, verify: ssl.SSLContext) -> httpx2.AsyncBaseTransport:
     from .http_streams import StreamTransport  # httpcore2 takes its time, and only this needs it at once
 
     return StreamTransport(open_stream, verify)

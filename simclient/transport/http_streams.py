@@ -25,14 +25,14 @@ _GONE = (trio.BrokenResourceError, trio.ClosedResourceError)
 class StreamTransport(httpx2.AsyncHTTPTransport):
     """A transport of httpx2 whose connections are streams from `open_stream`."""
 
-    def __init__(self, open_stream: StreamOpener, verify: ssl.SSLContext | bool) -> None:
+    def __init__(self, open_stream: StreamOpener, verify: ssl.SSLContext) -> None:
         """Take the opener, and whom to trust.
 
         A connection is not kept for a next request: on a stream of unknown kind nobody can see whether the peer has left meanwhile.
         """
         super().__init__(verify=verify, trust_env=False)
         self._pool = httpcore2.AsyncConnectionPool(
-            ssl_context=httpx2.create_ssl_context(verify=verify, trust_env=False),
+            ssl_context=verify,
             max_keepalive_connections=0,
             network_backend=_Backend(open_stream),
         )

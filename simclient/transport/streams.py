@@ -16,7 +16,7 @@ import trio
 from ..errors import ConnectError
 from .endpoint import Endpoint
 
-__all__ = ["StreamOpener", "connecting", "open_endpoint_stream"]
+__all__ = ["StreamOpener", "connecting", "default_ssl_context", "open_endpoint_stream"]
 
 StreamOpener = Callable[[str, int], Awaitable[trio.abc.Stream]]
 """Takes host and port, returns the stream under TLS (a proxy, or memory in tests). It raises OSError when it cannot."""
@@ -57,7 +57,7 @@ async def open_endpoint_stream(
     if not endpoint.is_tls:
         return stream
 
-    return await _open_tls(endpoint, stream, ssl_context or _default_ssl_context())
+    return await _open_tls(endpoint, stream, ssl_context or default_ssl_context())
 
 
 async def _open_tcp(endpoint: Endpoint, open_stream: StreamOpener) -> trio.abc.Stream:
@@ -103,6 +103,9 @@ def _tls_failure(endpoint: Endpoint, error: trio.BrokenResourceError) -> Connect
 
 
 @functools.cache
-def _default_ssl_context() -> ssl.SSLContext:
-    """Made once: reading the system's certificates takes tens of milliseconds, which a reconnect need not pay again."""
+def default_ssl_context() -> ssl.SSLContext:
+    """Return what is trusted where nobody says otherwise.
+
+    It is made once: reading the system's certificates takes tens of milliseconds, which a reconnect need not pay again.
+    """
     return ssl.create_default_context()
