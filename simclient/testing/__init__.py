@@ -24,6 +24,8 @@ from ..transport.faulty import faulty_opener
 from .connection import ClientGone, HttpAnswer, HttpRequest, ScriptFailure
 from .ground_truth import GroundTruth, Verdict, account_diff, numbered_diffs
 from .memory import MemoryNetwork, MemoryStream, memory_streams
+from .model import ModelServer, open_model_server
+from .model_session import Manners, ModelSession
 from .peer import ControlPeer, DataPeer, Peer
 from .proxy import FaultProxy, open_fault_proxy
 from .scripted import ControlScript, DataScript, HttpHandler, ScriptedServer, open_scripted_server
@@ -48,8 +50,11 @@ __all__ = [
     "HttpHandler",
     "HttpRequest",
     "Latency",
+    "Manners",
     "MemoryNetwork",
     "MemoryStream",
+    "ModelServer",
+    "ModelSession",
     "Peer",
     "Reset",
     "ScriptFailure",
@@ -64,6 +69,7 @@ __all__ = [
     "memory_streams",
     "numbered_diffs",
     "open_fault_proxy",
+    "open_model_server",
     "open_scripted_server",
     "random_faults",
 ]

@@ -17,7 +17,7 @@ from typing import final
 
 import trio
 
-__all__ = ["MemoryListener", "MemoryNetwork", "MemoryStream", "memory_streams"]
+__all__ = ["AnyListener", "MemoryListener", "MemoryNetwork", "MemoryStream", "listen", "memory_streams"]
 
 _BUFFER_BYTES = 64 * 2**10
 """Of one direction, about what a kernel starts with."""
@@ -32,7 +32,14 @@ class MemoryNetwork:
     def __init__(self, *, buffer_bytes: int = _BUFFER_BYTES) -> None:
         """Start with nobody listening; `buffer_bytes` may wait in each direction of a connection."""
         self._buffer_bytes = buffer_bytes
+        self._clients: list[MemoryStream] = []
         self._listeners: dict[int, MemoryListener] = {}
+
+    @property
+    def open_streams(self) -> int:
+        """How many client ends have not been closed."""
+        self._clients = [stream for stream in self._clients if not stream.is_closed]
+        return len(self._clients)
 
     def listen(self) -> MemoryListener:
         """Take the next free port."""
@@ -52,6 +59,7 @@ class MemoryNetwork:
         if listener is None or not listener._offer(theirs):
             raise ConnectionRefusedError(f"nobody listens on port {port} of the memory network")
 
+        self._clients.append(ours)
         return ours
 
 
@@ -81,6 +89,19 @@ class MemoryListener(trio.abc.Listener["MemoryStream"]):
         return True
 
 
+AnyListener = trio.SocketListener | MemoryListener
+
+
+async def listen(network: MemoryNetwork | None) -> tuple[AnyListener, int]:
+    """Listen on a free port of `network`, or of 127.0.0.1 without one; return the listener and its port."""
+    if network is not None:
+        listener = network.listen()
+        return listener, listener.port
+
+    (tcp,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    return tcp, int(tcp.socket.getsockname()[1])
+
+
 def memory_streams(buffer_bytes: int = _BUFFER_BYTES) -> tuple[MemoryStream, MemoryStream]:
     """Return the two ends of a connection."""
     one, other = _Pipe(buffer_bytes), _Pipe(buffer_bytes)
@@ -89,14 +110,18 @@ def memory_streams(buffer_bytes: int = _BUFFER_BYTES) -> tuple[MemoryStream, Mem
 
 @final
 class MemoryStream(trio.abc.Stream):
-    """One end of a connection in memory."""
+    """One end of a connection in memory.
+
+    Attributes:
+        is_closed: Whether this end was closed.
+    """
 
     def __init__(self, outbound: _Pipe, inbound: _Pipe) -> None:
         self._outbound = outbound
         self._inbound = inbound
         self._is_sending = False
         self._is_receiving = False
-        self._is_closed = False
+        self.is_closed = False
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """See `trio.abc.SendStream`; waits while the buffer is full."""
@@ -114,9 +139,9 @@ class MemoryStream(trio.abc.Stream):
         """See `trio.abc.SendStream`."""
         with self._one_sender():
             await trio.lowlevel.checkpoint()
-            while not (self._is_closed or self._outbound.is_useless) and self._outbound.is_full:
+            while not (self.is_closed or self._outbound.is_useless) and self._outbound.is_full:
                 await self._outbound.changed.park()
-            if self._is_closed:
+            if self.is_closed:
                 raise trio.ClosedResourceError("the stream was closed")
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
@@ -128,11 +153,11 @@ class MemoryStream(trio.abc.Stream):
         self._is_receiving = True
         try:
             await trio.lowlevel.checkpoint()
-            while not (self._is_closed or self._inbound.has_news):
+            while not (self.is_closed or self._inbound.has_news):
                 await self._inbound.changed.park()
         finally:
             self._is_receiving = False
-        if self._is_closed:
+        if self.is_closed:
             raise trio.ClosedResourceError("the stream was closed")
 
         return self._inbound.get(max_bytes)
@@ -151,15 +176,15 @@ class MemoryStream(trio.abc.Stream):
         await trio.lowlevel.checkpoint()
 
     def _end(self, *, is_reset: bool) -> None:
-        if self._is_closed:
+        if self.is_closed:
             return
 
-        self._is_closed = True
+        self.is_closed = True
         self._outbound.finish(is_reset=is_reset)
         self._inbound.finish(is_reset=is_reset, by_reader=True)
 
     def _require_writable(self) -> None:
-        if self._is_closed:
+        if self.is_closed:
             raise trio.ClosedResourceError("the stream was closed")
         if self._outbound.is_useless:
             raise trio.BrokenResourceError("the peer has left")

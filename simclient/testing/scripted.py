@@ -34,7 +34,7 @@ from ..wire.codec import read_request
 from ..wire.generation import NEWEST, Generation
 from ..wire.requests import ControlRequest
 from .connection import Connection, HttpAnswer, HttpRequest, ScriptFailure, read_http_request
-from .memory import MemoryListener, MemoryNetwork
+from .memory import AnyListener, MemoryNetwork, listen
 from .peer import ControlPeer, DataPeer
 
 __all__ = ["ControlScript", "DataScript", "HttpHandler", "ScriptedServer", "open_scripted_server"]
@@ -42,7 +42,6 @@ __all__ = ["ControlScript", "DataScript", "HttpHandler", "ScriptedServer", "open
 ControlScript = Callable[[ControlPeer], Awaitable[None]]
 DataScript = Callable[[DataPeer], Awaitable[None]]
 HttpHandler = Callable[[HttpRequest], HttpAnswer]
-AnyListener = trio.SocketListener | MemoryListener
 
 Script = TypeVar("Script")
 EndOfPeer = TypeVar("EndOfPeer", ControlPeer, DataPeer)
@@ -83,7 +82,7 @@ async def open_scripted_server(
         ScriptFailure: The client did not do what a script says.
         Exception: Whatever else a script raised, or the body.
     """
-    listener, port = await _listen(network)
+    listener, port = await listen(network)
     server = ScriptedServer(
         listener,
         port,
@@ -245,16 +244,6 @@ class ScriptedServer:
         missed = [text for text in (self._control.describe_missed(), self._data.describe_missed()) if text]
         if missed:
             self._failures.append(ScriptFailure(f"the client never came for {' and '.join(missed)}"))
-
-
-async def _listen(network: MemoryNetwork | None) -> tuple[AnyListener, int]:
-    """Return a listener and its port."""
-    if network is not None:
-        listener = network.listen()
-        return listener, listener.port
-
-    (tcp,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
-    return tcp, int(tcp.socket.getsockname()[1])
 
 
 class _Scripts(Generic[Script]):

@@ -1,0 +1,1 @@
+"""Sessions under faults, over seeds: the figures of `python -m simclient.testing.soak`."""
