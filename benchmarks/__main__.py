@@ -1,19 +1,56 @@
-"""`python -m benchmarks` prints every figure and writes `bench.json` into the working directory."""
+"""`python -m benchmarks [--quick] [--peer PATH]` prints every figure and writes `bench.json` into the working directory.
+
+Without `--quick` it also draws the chart of the documentation anew, if the working directory has `docs/`.
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import attrs
 
+from .anatomy import anatomy_results
+from .chart import draw_chart
 from .decode import decode_results
+from .programs import peer_binary
+from .promptness import promptness_results
+from .results import Result
+from .throughput import throughput_results
 
-results = []
-for result in decode_results():
-    results.append(result)
-    ratio = "" if result.ratio is None else f"{result.ratio:8.2f} x {result.ratio_to}"
-    sys.stdout.write(f"{result.name:45} {result.value:10.2f} {result.unit}{ratio}\n")
-    sys.stdout.flush()
-Path("bench.json").write_text(json.dumps([attrs.asdict(result) for result in results], indent=1))
+_CHART = Path("docs/throughput.svg")
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(prog="nox -s bench --", description=__doc__)
+    parser.add_argument(
+        "--quick", action="store_true", help="a minute in place of a quarter of an hour, and less exact"
+    )
+    parser.add_argument("--peer", type=Path, help="client09, the driver of the Rust client, or the folder that has it")
+    parser.add_argument("--only", choices=["decode", "anatomy", "throughput", "promptness"], help="a part")
+    arguments = parser.parse_args()
+    peer = None if arguments.peer is None else peer_binary(arguments.peer)
+    parts: dict[str, Callable[[], Iterator[Result]]] = {
+        "decode": lambda: decode_results(quick=arguments.quick),
+        "anatomy": lambda: anatomy_results(quick=arguments.quick),
+        "throughput": lambda: throughput_results(quick=arguments.quick, peer=peer),
+        "promptness": lambda: promptness_results(quick=arguments.quick),
+    }
+    results: list[Result] = []
+    for name, measure in parts.items():
+        if arguments.only in (None, name):
+            for result in measure():
+                results.append(result)
+                sys.stdout.write(f"{result}\n")
+                sys.stdout.flush()
+    Path("bench.json").write_text(json.dumps([attrs.asdict(result) for result in results], indent=1))
+    if not arguments.quick and arguments.only in (None, "throughput") and _CHART.parent.is_dir():
+        _CHART.write_text(draw_chart(results))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,6 +1,6 @@
 """`python -m benchmarks.consumers PROGRAM CONSUMER KIND URL [--subscriptions N] [--plain]`: reads a stream, as a user would write it.
 
-Prints one line of JSON: events, seconds from the request for data to its end, CPU seconds in between, peak memory. Every program runs
+Prints one line of JSON: events, seconds from the request for data to its end, and CPU seconds in between. Every program runs
 in a process of its own. `CONSUMER` is what is done with a notification: `count` it; `read` slot, account and lamports (for logs and
 transactions: slot, signature and lines); `decode` also the bytes of the account.
 """
@@ -11,23 +11,19 @@ import argparse
 import asyncio
 import base64
 import json
-import resource
 import sys
 import time
-from collections.abc import AsyncIterable, Awaitable, Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import attrs
-import orjson
 import trio
-import websockets
-from trio_websocket import open_websocket_url
 
 import simclient
 from simclient import AccountDiff, Completed, ExecutedTransaction, ReadyForContinue, Status, TransactionLogs
 
-from .sender import PULSE
-from .streams import FIRST_SLOT, PROGRAM, SLOTS
+from .streams import FIRST_SLOT, PROGRAM, PULSE, SLOTS
 
 __all__ = ["Task"]
 
@@ -43,11 +39,13 @@ class Task:
     url: str
     subscriptions: int
     compress: bool
+    is_kept_alive_often: bool
     events: int = 0
     total: int = 0
     """A sum over what the consumer reads, so that nobody leaves it out."""
     pulses_seconds: list[float] = attrs.field(factory=list)
-    """How long each control event took from its sending to the user's code."""
+    """How long each marked event took from its sending to the user's code."""
+    reconnects: int = 0
     _began: tuple[float, float] = (0.0, 0.0)
     _ended: tuple[float, float] = (0.0, 0.0)
 
@@ -66,9 +64,14 @@ class Task:
             "total": self.total,
             "seconds": self._ended[0] - self._began[0],
             "cpu_seconds": self._ended[1] - self._began[1],
-            "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
             "pulses_seconds": self.pulses_seconds,
+            "reconnects": self.reconnects,
         }
+
+    def note_pulse(self, name: str) -> None:
+        """Note how long a marked event took."""
+        if name.startswith(PULSE):
+            self.pulses_seconds.append((time.monotonic_ns() - int(name.removeprefix(PULSE))) / 1e9)
 
     @property
     def subscribe(self) -> str:
@@ -85,28 +88,40 @@ class Task:
 
 # Ours
 
+_ADDRESSES = (
+    PROGRAM,
+    "11111111111111111111111111111111",
+    "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA",
+    "ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL",
+)
+
 
 def _open_session(task: Task) -> Any:
-    subscription = {
-        "account-diff": lambda label: simclient.AccountDiffs(program=PROGRAM, label=label),
-        "logs": lambda label: simclient.Logs(mentions=PROGRAM, label=label),
-        "transaction": lambda label: simclient.Transactions(mentions=PROGRAM, label=label),
-    }[task.kind]
-    labels = [None] if task.subscriptions == 1 else [str(number) for number in range(task.subscriptions)]
+    kinds: dict[str, Callable[[str], Any]] = {
+        "account-diff": lambda address: simclient.AccountDiffs(program=address),
+        "logs": lambda address: simclient.Logs(mentions=address),
+        "transaction": lambda address: simclient.Transactions(mentions=address),
+    }
     return simclient.open_backtest_session(
         f"{task.url}/backtest",
         start_slot=FIRST_SLOT,
         slot_count=SLOTS,
-        subscriptions=[subscription(label) for label in labels],
+        subscriptions=[kinds[task.kind](address) for address in _ADDRESSES[: task.subscriptions]],
         compress=task.compress,
+        limits=_KEPT_ALIVE_OFTEN if task.is_kept_alive_often else simclient.Limits(),
     )
+
+
+_KEPT_ALIVE_OFTEN = simclient.Limits(keepalive_interval_seconds=0.1, keepalive_deadline_seconds=0.5)
+"""150 times as often as by default; half a second without a sign of life is the end of a connection."""
 
 
 async def _iterate(task: Task) -> None:
     """`async for event in session`."""
     async with _open_session(task) as session:
         await _KINDS_OF_LOOP[task.kind, task.consumer](task, session)
-    task.total %= 2**64
+        statistics = session.statistics()
+    task.reconnects = statistics.control_reconnects + statistics.data_reconnects
 
 
 async def _control(task: Task, session: Any, event: object) -> None:
@@ -114,12 +129,38 @@ async def _control(task: Task, session: Any, event: object) -> None:
         case ReadyForContinue():
             task.begin()
             await session.advance(SLOTS)
-        case Status(status=name) if str(name).startswith(PULSE):
-            task.pulses_seconds.append((time.monotonic_ns() - int(str(name).removeprefix(PULSE))) / 1e9)
+        case Status(status=name):
+            task.note_pulse(str(name))
         case Completed():
             task.end()
         case _:
             pass
+
+
+async def _iterate_batches(task: Task) -> None:
+    """`async for batch in session.batches()`."""
+    async with _open_session(task) as session:
+        async for batch in session.batches():
+            if not isinstance(batch[0], (AccountDiff, TransactionLogs, ExecutedTransaction)):
+                for event in batch:
+                    await _control(task, session, event)
+            else:
+                task.events += len(batch)
+                if task.consumer == "read":
+                    task.total += sum(diff.slot + len(diff.account) + diff.post.lamports for diff in batch)
+
+
+async def _iterate_columns(task: Task) -> None:
+    """The same as Arrow record batches, account bytes and all."""
+    import pyarrow
+
+    async with _open_session(task) as session:
+        async for item in simclient.arrow_batches(session.batches()):
+            if isinstance(item, pyarrow.RecordBatch):
+                task.events += item.num_rows
+                task.total += item.nbytes
+            else:
+                await _control(task, session, item)
 
 
 async def _count(task: Task, session: Any) -> None:
@@ -165,10 +206,20 @@ async def _read_others(task: Task, session: Any) -> None:
     task.events, task.total = events, total
 
 
+async def _read_pulses(task: Task, session: Any) -> None:
+    async for event in session:
+        if isinstance(event, AccountDiff):
+            task.events += 1
+            task.note_pulse(event.signature)
+        else:
+            await _control(task, session, event)
+
+
 _KINDS_OF_LOOP: dict[tuple[str, str], Callable[[Task, Any], Awaitable[None]]] = {
     ("account-diff", "count"): _count,
     ("account-diff", "read"): _read_diffs,
     ("account-diff", "decode"): _decode_diffs,
+    ("account-diff", "pulses"): _read_pulses,
     ("logs", "count"): _count,
     ("logs", "read"): _read_others,
     ("transaction", "count"): _count,
@@ -194,6 +245,8 @@ def _read_json(task: Task, message: Json) -> bool:
     match task.kind:
         case "account-diff":
             task.total += result["context"]["slot"] + len(result["account"]) + result["post"]["lamports"]
+            if task.consumer == "pulses":
+                task.note_pulse(result["signature"])
             if task.consumer == "decode":
                 task.total += len(base64.b64decode(result["post"]["data"][0]))
         case "logs":
@@ -207,6 +260,8 @@ def _read_json(task: Task, message: Json) -> bool:
 
 async def _trio_websocket(task: Task) -> None:
     """The plain way: trio-websocket, json, dicts."""
+    from trio_websocket import open_websocket_url
+
     async with open_websocket_url(task.url) as socket:
         task.begin()
         await socket.send_message(task.subscribe)
@@ -217,6 +272,9 @@ async def _trio_websocket(task: Task) -> None:
 
 async def _websockets(task: Task) -> None:
     """The asyncio way: websockets and orjson."""
+    import orjson
+    import websockets
+
     async with websockets.connect(task.url, max_size=None, compression=None) as socket:
         task.begin()
         await socket.send(task.subscribe)
@@ -227,41 +285,36 @@ async def _websockets(task: Task) -> None:
 
 
 async def _solana_py(task: Task) -> None:
-    """solana-py's subscription client; it has logs only, and does not know the end marker: the count says when it is over."""
-    from solana.rpc.websocket_api import connect
+    """solana-py's subscription client, which has logs; the end marker, which it does not know, ends it with an error."""
+    from solana.rpc.websocket_api import SolanaWsClient
     from solders.pubkey import Pubkey
     from solders.rpc.config import RpcTransactionLogsFilterMentions
 
-    async with connect(task.url) as socket:
+    # Its queue is bounded by an error, not by backpressure: without a bound that is never reached, it fails at once.
+    async with SolanaWsClient(task.url, notification_queue_size=10**9) as socket:
         task.begin()
-        await socket.logs_subscribe(RpcTransactionLogsFilterMentions(Pubkey.from_string(PROGRAM)))
-        await _read_solana_py(task, socket)
+        await socket.logs_subscribe(filter_=RpcTransactionLogsFilterMentions(Pubkey.from_string(PROGRAM)))
+        with suppress(Exception):  # whether it got everything is counted
+            async for message in socket:
+                task.events += 1
+                value = message.result.value
+                task.total += message.result.context.slot + len(str(value.signature)) + len(value.logs)
         task.end()
 
 
-async def _read_solana_py(task: Task, socket: AsyncIterable[list[Any]]) -> None:
-    try:
-        async for messages in socket:
-            for message in messages:
-                if hasattr(message.result, "value"):
-                    task.events += 1
-                    if task.consumer == "read":
-                        value = message.result.value
-                        task.total += message.result.context.slot + len(str(value.signature)) + len(value.logs)
-    except Exception as error:
-        if "subscriptionComplete" not in str(error) and not task.events:
-            raise
+_PROGRAMS = ("simclient", "simclient-batches", "simclient-arrow", "trio-websocket", "websockets", "solana-py")
 
 
 def main() -> None:
     """Run one program and print its figures."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("program", choices=["simclient", "trio-websocket", "websockets", "solana-py"])
-    parser.add_argument("consumer", choices=["count", "read", "decode"])
+    parser.add_argument("program", choices=_PROGRAMS)
+    parser.add_argument("consumer", choices=["count", "read", "decode", "pulses"])
     parser.add_argument("kind")
     parser.add_argument("url")
     parser.add_argument("--subscriptions", type=int, default=1)
     parser.add_argument("--plain", action="store_true")
+    parser.add_argument("--keepalive", action="store_true")
     arguments = parser.parse_args()
     task = Task(
         consumer=arguments.consumer,
@@ -269,10 +322,15 @@ def main() -> None:
         url=arguments.url,
         subscriptions=arguments.subscriptions,
         compress=not arguments.plain,
+        is_kept_alive_often=arguments.keepalive,
     )
     match arguments.program:
         case "simclient":
             trio.run(_iterate, task)
+        case "simclient-batches":
+            trio.run(_iterate_batches, task)
+        case "simclient-arrow":
+            trio.run(_iterate_columns, task)
         case "trio-websocket":
             trio.run(_trio_websocket, task)
         case "websockets":

@@ -6,12 +6,14 @@ A run that does not get every notification exactly once is an error, not a figur
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
+from time import monotonic
 from typing import Any
 
 import attrs
@@ -21,6 +23,8 @@ from .streams import FIRST_SLOT, PROGRAM, SLOTS, Stream
 __all__ = ["Figures", "Program", "median_of", "peer_binary", "sending"]
 
 _LIMIT_SECONDS = 300.0
+_LOOK_SECONDS = 0.02
+"""Between looks at a program's memory."""
 
 
 @attrs.frozen(kw_only=True)
@@ -30,6 +34,7 @@ class Program:
     name: str
     consumer: str = "read"
     subscriptions: int = 1
+    is_kept_alive_often: bool = False
     peer: Path | None = None
     """The Rust driver, where this is it."""
 
@@ -46,11 +51,8 @@ class Program:
             RuntimeError: It failed, or lost or doubled something.
         """
         command = self._ours(stream, port) if self.peer is None else self._peers(stream, port)
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT_SECONDS, check=False)  # noqa: S603
-        if done.returncode:
-            raise RuntimeError(f"{self.title} failed: {done.stderr[-2000:]}")
-
-        figures = _figures(json.loads(done.stdout.splitlines()[-1]))
+        said, peak_bytes = _run(command, self.title)
+        figures = attrs.evolve(_figures(said), peak_bytes=peak_bytes)
         if figures.events != stream.count * self.subscriptions:
             raise RuntimeError(
                 f"{self.title} read {figures.events} of {stream.count * self.subscriptions} notifications"
@@ -59,7 +61,9 @@ class Program:
         return figures
 
     def _ours(self, stream: Stream, port: int) -> list[str]:
-        flags = ["--subscriptions", str(self.subscriptions), *([] if stream.is_compressed else ["--plain"])]
+        flags = ["--subscriptions", str(self.subscriptions)]
+        flags += [] if stream.is_compressed else ["--plain"]
+        flags += ["--keepalive"] if self.is_kept_alive_often else []
         what = [self.name, self.consumer, stream.kind, f"ws://127.0.0.1:{port}"]
         return [sys.executable, "-m", "benchmarks.consumers", *what, *flags]
 
@@ -79,8 +83,9 @@ class Figures:
     events: int
     seconds: float
     cpu_seconds: float
-    peak_bytes: int
+    peak_bytes: int = 0
     pulses_seconds: tuple[float, ...] = ()
+    reconnects: int = 0
 
     @property
     def per_second(self) -> float:
@@ -93,6 +98,38 @@ class Figures:
         return self.cpu_seconds / self.events * 1e6
 
 
+def _run(command: list[str], title: str) -> tuple[dict[str, Any], int]:
+    """Run a program; return the line of JSON that it prints last, and its peak memory.
+
+    The memory is looked up while it runs: what `getrusage` says of a child begins with the memory of its parent.
+    """
+    peak_bytes = 0
+    deadline = monotonic() + _LIMIT_SECONDS
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:  # noqa: S603
+        while True:
+            try:
+                out, errors = running.communicate(timeout=_LOOK_SECONDS)
+                break
+            except subprocess.TimeoutExpired:
+                peak_bytes = max(peak_bytes, _peak_bytes(running.pid))
+                if monotonic() > deadline:
+                    running.kill()
+    if running.returncode:
+        raise RuntimeError(f"{title} failed: {errors[-2000:]}")
+
+    return json.loads(out.splitlines()[-1]), peak_bytes
+
+
+def _peak_bytes(process_id: int) -> int:
+    try:
+        status = Path(f"/proc/{process_id}/status").read_text()
+    except OSError:
+        return 0  # it has just ended, or this is no Linux
+
+    found = re.search(r"VmHWM:\s+(\d+) kB", status)
+    return int(found.group(1)) * 1024 if found else 0
+
+
 def _figures(said: dict[str, Any]) -> Figures:
     """Read the line that our programs print, or the Rust driver's."""
     if "stream_seconds" in said:
@@ -100,15 +137,14 @@ def _figures(said: dict[str, Any]) -> Figures:
             events=said["notifications"] - said["duplicates"],
             seconds=said["stream_seconds"],
             cpu_seconds=said["cpu_seconds"],
-            peak_bytes=said["max_rss_kb"] * 1024,
         )
 
     return Figures(
         events=said["events"],
         seconds=said["seconds"],
         cpu_seconds=said["cpu_seconds"],
-        peak_bytes=said["peak_bytes"],
         pulses_seconds=tuple(said["pulses_seconds"]),
+        reconnects=said["reconnects"],
     )
 
 

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.sender KIND BYTES COUNT [--zstd] [--pulse SECONDS]`: sends one stream to whoever asks, from memory.
+"""`python -m benchmarks.sender KIND BYTES COUNT [--zstd] [--pulse SECONDS] [--trickle SECONDS]`: sends a stream from memory.
 
 A process of its own, so that what is measured is the reader. It speaks just enough of the API for one session at a time: create,
 continue, close on `/backtest`; subscribes on `/backtest/SESSION`, whose data begins with the `continue`. A subscriber on `/` has no
@@ -18,12 +18,9 @@ from contextlib import suppress
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
 
-from .streams import FIRST_SLOT, SLOTS, Stream, frames_of
+from .streams import FIRST_SLOT, PROGRAM, PULSE, SLOTS, Stream, frames_of
 
-__all__ = ["PULSE"]
-
-PULSE = "pulse:"
-"""A `status` event whose name goes on with the `time.monotonic_ns` of its sending."""
+__all__ = ["Sender"]
 
 
 class _Session:
@@ -38,8 +35,10 @@ class _Session:
 class Sender:
     """Serves control and data connections, a thread each."""
 
-    def __init__(self, chunks: list[bytes], pulse_seconds: float | None) -> None:
-        self._chunks = chunks
+    def __init__(self, stream: Stream, pulse_seconds: float | None, trickle_seconds: float | None) -> None:
+        self._count = stream.count
+        self._chunks = [] if trickle_seconds is not None else frames_of(stream)
+        self._trickle_seconds = trickle_seconds
         self._pulse_seconds = pulse_seconds
         self._session = _Session()
 
@@ -85,6 +84,8 @@ class Sender:
         if has_session:
             session.started.wait()
         try:
+            if self._trickle_seconds is not None:
+                self._trickle(connection, self._trickle_seconds)
             for chunk in self._chunks:
                 with connection.protocol_mutex:  # the answer to a ping is written by another thread
                     connection.socket.sendall(chunk)
@@ -92,6 +93,16 @@ class Sender:
             is_done.set()
         for _ in connection:
             pass
+
+    def _trickle(self, connection: ServerConnection, seconds: float) -> None:
+        """Send notifications one by one, each with its time for a signature."""
+        for _ in range(self._count):
+            time.sleep(seconds)
+            result = {"context": {"slot": FIRST_SLOT}, "account": PROGRAM, "post": {"lamports": 1}}
+            result["signature"] = f"{PULSE}{time.monotonic_ns()}"
+            params = {"subscription": 1, "result": result}
+            connection.send(json.dumps({"jsonrpc": "2.0", "method": "accountDiffNotification", "params": params}))
+        connection.send('{"jsonrpc":"2.0","method":"subscriptionComplete","params":{"subscription":1}}')
 
 
 def _say(connection: ServerConnection, method: str, params: object = None) -> None:
@@ -106,7 +117,8 @@ def main() -> None:
     parser.add_argument("bytes", type=int)
     parser.add_argument("count", type=int)
     parser.add_argument("--zstd", action="store_true")
-    parser.add_argument("--pulse", type=float)
+    parser.add_argument("--pulse", type=float, help="between control events")
+    parser.add_argument("--trickle", type=float, help="between notifications")
     arguments = parser.parse_args()
     stream = Stream(
         kind=arguments.kind,
@@ -114,7 +126,7 @@ def main() -> None:
         count=arguments.count,
         is_compressed=arguments.zstd,
     )
-    sender = Sender(frames_of(stream), arguments.pulse)
+    sender = Sender(stream, arguments.pulse, arguments.trickle)
     with serve(
         sender.serve, "127.0.0.1", 0, compression=None, ping_interval=None, max_size=None, server_header=None
     ) as server:

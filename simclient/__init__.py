@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from .protocol.coverage import CoverageReport as CoverageReport
     from .protocol.raw import AdvanceProgress as AdvanceProgress
     from .protocol.waits import CreatedSession as CreatedSession
+    from .research.arrow import ArrowBatches as ArrowBatches
+    from .research.arrow import arrow_batches as arrow_batches
+    from .research.arrow import to_record_batch as to_record_batch
     from .research.recording import SessionRecording as SessionRecording
     from .research.recording import open_recording as open_recording
     from .rpc import SessionRpc as SessionRpc
@@ -113,6 +116,7 @@ _HOMES = {
     "rpc": ("SessionRpc",),
     "protocol.coverage": ("CoverageReport",),
     "protocol.raw": ("AdvanceProgress",),
+    "research.arrow": ("ArrowBatches", "arrow_batches", "to_record_batch"),
     "protocol.waits": ("CreatedSession",),
     "session.client": ("SimulatorClient", "open_client"),
     "session.raw": ("RawSession",),
@@ -177,6 +181,7 @@ __all__ = [
     "AfterEverySlot",
     "AfterMatch",
     "AfterSlot",
+    "ArrowBatches",
     "BacktestSession",
     "BeforeEverySlot",
     "BeforeMatch",
@@ -234,6 +239,7 @@ __all__ = [
     "Transactions",
     "UnknownNotification",
     "UnknownResponse",
+    "arrow_batches",
     "associated_token_address",
     "create_request",
     "find_program_address",
@@ -242,6 +248,7 @@ __all__ = [
     "open_local_simulator",
     "open_parallel_session",
     "open_recording",
+    "to_record_batch",
 ]
 
 

@@ -27,9 +27,10 @@ __all__ = ["Batches", "Event", "Inbox"]
 Event = SessionEvent | Notification
 """What a user meets in `async for event in session`."""
 
-_CHECKPOINT_SECONDS = 0.005
-"""A reader that never has to wait still lets the other tasks run this often."""
-_AT_HAND_SECONDS = 0.001
+_CHECKPOINT_SECONDS = 0.001
+"""A reader that never has to wait still lets the other tasks run this often. A control event passes through a handful of tasks on its way,
+so it takes as many of these turns."""
+_AT_HAND_SECONDS = 0.0005
 """How long the events at hand should last: the clock is looked at when they are used up."""
 _MOST_AT_HAND = 64
 """Enough that the long way does not count; a user who suddenly slows down makes a late checkpoint once."""

@@ -40,8 +40,9 @@ class Limits:
     """The longest message read; a transaction or a 10 MiB account in base64 is well below."""
     control_backlog: int = 65_536
     """Control events that the user has not taken; a run of slots counts once. Beyond it the control socket is not read."""
-    data_batches: int = 4
-    """Batches of notifications (one per socket read, 256 KiB at most) waiting for the user. Ours."""
+    data_batches: int = 1
+    """Batches of notifications (what one read of a socket gives, 512 KiB at most) waiting for the user. More would only be colder when
+    they are taken, and in the way of control events. Ours."""
     boundary_bytes: int = 16 * 2**20
     """Raw notifications of the newest slot kept per key to recognise a replay; beyond it their digests are. Ours."""
 

@@ -29,8 +29,9 @@ from .writer import FrameWriter
 
 __all__ = ["Feed", "Run", "open_feed"]
 
-_READ_BYTES = 256 * 2**10
-"""One read: large enough that what is done per read does not count, small enough to stay in the processor's cache."""
+_MESSAGES_PER_READ = 320
+"""What is done per read should not count, yet what one read gives be dealt with in half a millisecond: control events wait for it."""
+_LEAST_READ_BYTES, _MOST_READ_BYTES = 32 * 2**10, 512 * 2**10
 _NORMAL_CLOSURE = 1000
 _ABNORMAL_CLOSURE = 1006
 """RFC 6455, 7.1.5: the code where the peer sent no close frame."""
@@ -92,6 +93,7 @@ class Feed:
         self._writer = FrameWriter(self._lost)
         self._ending: tuple[str, int, str] | None = None
         self._is_closing = False
+        self._read_bytes = _LEAST_READ_BYTES
         self.bytes_received = len(first)
         self.last_inbound = trio.current_time()
         self.waiting = False
@@ -185,7 +187,7 @@ class Feed:
 
         self.waiting = True
         try:
-            data = bytes(await self._stream.receive_some(_READ_BYTES))
+            data = bytes(await self._stream.receive_some(self._read_bytes))
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
             self._end(f"it broke ({error})", _ABNORMAL_CLOSURE)
             return b""
@@ -203,12 +205,18 @@ class Feed:
             return []
 
         runs = self._reader.feed(data)
+        if runs:
+            self._choose_read_bytes(len(data) // sum(len(payloads) for _, payloads in runs))
         ping = self._reader.take_ping()
         if ping is not None:
             self._answer(encode_pong(ping))
         if self._reader.ending is not None:
             self._take_ending(self._reader.ending)
         return runs
+
+    def _choose_read_bytes(self, message_bytes: int) -> None:
+        """Suit the next read to the size of the messages."""
+        self._read_bytes = min(max(message_bytes * _MESSAGES_PER_READ, _LEAST_READ_BYTES), _MOST_READ_BYTES)
 
     def _take_ending(self, ending: Ending) -> None:
         if ending.is_violation:

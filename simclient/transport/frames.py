@@ -109,27 +109,33 @@ class FrameReader:
 
     def feed(self, data: bytes) -> list[Run]:
         """Take what one read gave; return the messages that are whole now, in order."""
-        if self.ending is not None:
-            return []
-
-        if self._incomplete:
-            if len(self._incomplete) + len(data) < self._needed_bytes:
-                self._incomplete += data
-                return []
-            data = b"".join((self._incomplete, data))
-
         runs: list[Run] = []
+        start = 0
+        while self._incomplete and self.ending is None:
+            missing = self._needed_bytes - len(self._incomplete)
+            self._incomplete += data[start : start + missing]
+            if len(data) - start < missing:
+                return runs
+
+            start += missing
+            begun, self._incomplete = bytes(self._incomplete), bytearray()
+            self._cut_all(begun, 0, runs)
+        if self.ending is None:
+            self._cut_all(data, start, runs)
+        return runs
+
+    def _cut_all(self, data: bytes, start: int, runs: list[Run]) -> None:
+        """Slice whole messages out of `data` from `start` on, and keep the rest."""
         try:
-            position = self._cut(data, runs)
+            position = self._cut(data, start, runs)
         except _Violation as violation:
             self._end(violation.code, violation.rule, is_violation=True)
         else:
-            self._incomplete = bytearray(data[position:])
-        return runs
+            self._incomplete += data[position:]
 
-    def _cut(self, data: bytes, runs: list[Run]) -> int:
+    def _cut(self, data: bytes, position: int, runs: list[Run]) -> int:
         """Slice whole messages out of `data`; return where the first incomplete frame begins."""
-        size, position = len(data), 0
+        size = len(data)
         while size - position >= _SHORT_HEADER_BYTES:
             if self._fragments is None and self._max_message_bytes >= _MEDIUM_BYTES:
                 position = _cut_run(data, position, runs)

@@ -241,12 +241,19 @@ class WebSocket:
     async def _read(self, connection: trio_websocket.WebSocketConnection) -> None:
         try:
             while True:
-                await self._inbound.send(await connection.get_message())
+                await self._put(await connection.get_message())
         except trio_websocket.ConnectionClosed as closed:
             if closed.reason is None:
                 self._end("the peer broke the WebSocket protocol", _ABNORMAL_CLOSURE, "")
             else:
                 self._end("it was closed", closed.reason.code, closed.reason.reason or "")
+
+    async def _put(self, message: str | bytes) -> None:
+        """Queue a message; at once if there is room, since each turn of the scheduler that it waits delays those behind it."""
+        try:
+            self._inbound.send_nowait(message)
+        except trio.WouldBlock:
+            await self._inbound.send(message)
 
     async def _write_text(self, text: str) -> None:
         assert self._connection is not None

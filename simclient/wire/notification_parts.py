@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from typing import Annotated, final
+from contextlib import suppress
+from typing import Annotated, Literal, final
 
 import msgspec
 from msgspec import Meta, Raw, Struct
@@ -26,6 +27,8 @@ NOT_ON_THE_WIRE = "simclient: "
 """Prefix of fields that no message can name."""
 
 _EXCERPT_CHARACTERS = 200
+_DECODE_BASE64 = msgspec.json.Decoder(tuple[bytes, Literal["base64"]]).decode
+"""Several times as fast as `base64.b64decode`, and as strict."""
 
 
 @final
@@ -69,6 +72,9 @@ class AccountState(Struct, frozen=True, gc=False, rename="camel"):
         Raises:
             RemoteProtocolError: It is not base64.
         """
+        with suppress(msgspec.MsgspecError):  # which the long way tells apart and describes
+            return _DECODE_BASE64(self.encoded)[0]
+
         text = self.data_base64
         if text is None:
             return None
