@@ -24,6 +24,8 @@ from simclient import (
     TransactionLogs,
     Transactions,
     open_backtest_session,
+    open_client,
+    open_parallel_session,
     open_recording,
 )
 from simclient.cli import main
@@ -225,6 +227,42 @@ async def test_account_states_are_replayed_from_recordings_only(recorded: tuple[
             await run(simulator, replay_account_state=True, end=LAST_SLOT + 1)
 
     assert again.raw(AccountDiff) == first.raw(AccountDiff)
+
+
+async def test_recorded_account_states_are_listed_to_those_who_ask(recorded: tuple[Path, Received]) -> None:
+    """A recording is a range of blocks to everybody, and one of account state to clients that know of that."""
+    path, _ = recorded
+    async with (
+        open_local_simulator([shipped_bundle()], recordings=[path]) as simulator,
+        open_client(simulator.url) as client,
+    ):
+        blocks = await client.available_ranges()
+        states = await client.available_ranges(kind="account_state")
+
+    assert [(one.bundle_start_slot, one.kind) for one in blocks] == [(FIRST_SLOT, None)] * 2
+    assert [(one.bundle_start_slot, one.max_bundle_end_slot) for one in states] == [(FIRST_SLOT, LAST_SLOT)]
+
+
+async def test_a_parallel_run_can_be_had_of_a_recording(recorded: tuple[Path, Received]) -> None:
+    """Split into pieces, a recording gives every slot's notifications in one of the sub-sessions."""
+    path, first = recorded
+    found = Received()
+    async with open_local_simulator(recordings=[path], split_slots=10) as simulator:
+        with trio.fail_after(HANG_SECONDS):
+            async with open_parallel_session(
+                simulator.url,
+                start_slot=FIRST_SLOT,
+                end_slot=LAST_SLOT,
+                subscriptions=SUBSCRIPTIONS,
+                replay_account_state=True,
+            ) as parallel:
+                assert len(parallel) == SLOTS // 10
+                async with trio.open_nursery() as nursery:
+                    for session in parallel:
+                        nursery.start_soon(take, session, session, found, 10, None)
+
+    found_bytes = sorted(notification.result_bytes for notification in found.notifications)
+    assert found_bytes == sorted(notification.result_bytes for notification in first.notifications)
 
 
 async def test_a_cut_recording_is_served_to_its_end(recorded: tuple[Path, Received], tmp_path: Path) -> None:

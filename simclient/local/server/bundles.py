@@ -12,7 +12,7 @@ import attrs
 
 from ...errors import InputError
 from ...wire.failures import BundleNotFound
-from ...wire.ranges import AvailableRange, split_range
+from ...wire.ranges import AvailableRange, BundleKind, split_range
 from ...wire.recording import RecordedKey, RecordingHeader
 from ...wire.requests import CreateSession
 from ...wire.subscriptions import SubscriptionKey
@@ -82,6 +82,13 @@ class ServedBundles:
         self._bundles = tuple(bundles)
         self.ranges: tuple[AvailableRange, ...] = tuple(r for b in bundles for r in _ranges(b, split_slots))
         """What `/available-ranges` says."""
+        self.account_state_ranges: tuple[AvailableRange, ...] = tuple(
+            attrs.evolve(r, kind="account_state")
+            for b in bundles
+            if b.source.is_recording
+            for r in _ranges(b, split_slots)
+        )
+        """What it says besides, if it is asked: account states that were recorded."""
 
     def pieces_of(self, request: CreateSession) -> tuple[Piece, ...]:
         """Return what a session replays, or what each sub-session of a parallel one does.
@@ -90,8 +97,10 @@ class ServedBundles:
             Refused: No bundle covers the range, or it cannot be split without a gap.
         """
         start, end = request.params.start_slot, request.params.end_slot
+        ranges = self.account_state_ranges if request.params.replay_account_state else self.ranges
+        kind: BundleKind = "account_state" if request.params.replay_account_state else "blocks"
         try:
-            bounds = split_range(self.ranges, start, end) if request.parallel else ((start, end),)
+            bounds = split_range(ranges, start, end, kind=kind) if request.parallel else ((start, end),)
         except InputError:
             raise Refused(BundleNotFound(start_slot=start, end_slot=end)) from None
 

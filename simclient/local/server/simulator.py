@@ -37,6 +37,7 @@ __all__ = ["LocalSimulator", "open_local_simulator"]
 _HOST: Final = "127.0.0.1"
 _CONTROL_PATH: Final = "/backtest"
 _RANGES_PATH: Final = "/available-ranges"
+_ACCOUNT_STATE: Final = b"include_account_state=true"
 
 
 @asynccontextmanager
@@ -108,6 +109,7 @@ class LocalSimulator:
         """The control socket's."""
         self.ranges: tuple[AvailableRange, ...] = bundles.ranges
         """What can be replayed."""
+        self._account_state = bundles.account_state_ranges
 
     def __repr__(self) -> str:
         return f"<LocalSimulator {self.url}>"
@@ -138,7 +140,8 @@ class LocalSimulator:
         if request.path == _RANGES_PATH:
             if request.method not in ("GET", "HEAD"):
                 return refusal(405, f"{request.method} is not served here", headers=(("allow", "GET, HEAD"),))
-            return json_answer(write_ranges(self.ranges))
+            has_account_state = _ACCOUNT_STATE in request.target.partition(b"?")[2].split(b"&")
+            return json_answer(write_ranges((*self.ranges, *(self._account_state if has_account_state else ()))))
         if request.path.startswith(f"{_CONTROL_PATH}/"):
             return await self._rpc(request)
         if request.path == _CONTROL_PATH:
