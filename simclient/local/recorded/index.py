@@ -6,7 +6,7 @@ turn. What an index costs is by the slot, not by the notification.
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from pathlib import Path
 from typing import BinaryIO, Final, final
 
@@ -41,8 +41,9 @@ ServedNotification = AccountDiff | ExecutedTransaction | TransactionLogs | Actio
 """The kinds that are served again."""
 
 _READ_BYTES: Final = 2**20
-_KEPT_CHUNKS: Final = 32
+_KEPT_CHUNKS: Final = 16
 """Decoded chunks in memory, of some 512 KiB each: slots that follow each other are in the same ones."""
+_BySlot = dict[int, list[ServedNotification]]
 
 
 @attrs.define
@@ -65,7 +66,7 @@ class RecordedSession:
     def __init__(self, path: Path, file: BinaryIO) -> None:
         self.path = path
         self._file = file
-        self._cache: OrderedDict[int, list[Moment]] = OrderedDict()
+        self._cache: OrderedDict[int, _BySlot] = OrderedDict()
         self._by_slot: dict[int, RecordedSlot] = {}
         self._errors: list[str] = []
         self.summary = SessionSummary()
@@ -103,14 +104,7 @@ class RecordedSession:
         Raises:
             BundleError: The file has changed since it was opened.
         """
-        found: list[ServedNotification] = []
-        for offset in slot.chunks:
-            for moment in self._chunk(offset):
-                if isinstance(moment, DataMoment):
-                    message = decode_data_message(moment.message)
-                    if isinstance(message, ServedNotification) and message.slot == slot.slot:
-                        found.append(message)
-        return found
+        return [notification for offset in slot.chunks for notification in self._chunk(offset)[slot.slot]]
 
     def _note(self, moment: Moment, offset: int) -> None:
         if isinstance(moment, ControlMoment):
@@ -144,20 +138,32 @@ class RecordedSession:
             self._by_slot[number] = RecordedSlot(number, at_microseconds)
         return self._by_slot[number]
 
-    def _chunk(self, offset: int) -> list[Moment]:
+    def _chunk(self, offset: int) -> _BySlot:
+        """Read a chunk again, and part its notifications by slot."""
         if offset in self._cache:
             self._cache.move_to_end(offset)
             return self._cache[offset]
 
         self._file.seek(offset)
-        (length,) = UINT32.unpack(self._file.read(UINT32.size))
+        length = int.from_bytes(self._file.read(UINT32.size), "little")
         try:
-            moments = self._cache[offset] = moments_at(self._file.read(length))
+            moments = moments_at(self._file.read(length))
         except ValueError as error:
             raise BundleError(f"the recording {self.path} has changed: byte {offset}: {error}") from error
+
+        by_slot = self._cache[offset] = _parted(moments)
         if len(self._cache) > _KEPT_CHUNKS:
             self._cache.popitem(last=False)
-        return moments
+        return by_slot
+
+
+def _parted(moments: list[Moment]) -> _BySlot:
+    by_slot: defaultdict[int, list[ServedNotification]] = defaultdict(list)
+    for moment in moments:
+        message = decode_data_message(moment.message) if isinstance(moment, DataMoment) else None
+        if isinstance(message, ServedNotification):
+            by_slot[message.slot].append(message)
+    return by_slot
 
 
 def is_recording(path: Path) -> bool:
