@@ -12,6 +12,7 @@ EXAMPLES = sorted((Path(__file__).resolve().parents[2] / "docs" / "examples").gl
 HANG_SECONDS = 120
 
 PRINTED = {
+    "record_and_replay.py": "recorded 444 diffs in paid.recording\n3uJZFVm987NLJAq8T6WpUG6TL6CArPwPQ7G391jo1Rc9 was written 111 times",
     "replace_program.py": '239 succeeded -> failed\n   239 new failures: {"InstructionError":[1,"IncorrectProgramId"]}',
     "scheduled_actions.py": "350000020 withdrawal would go through, 4,920 USD\n350000040 withdrawal would fail: ",
 }
