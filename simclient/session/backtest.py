@@ -300,7 +300,8 @@ class BacktestSession:
             SessionClosed: The block was left, or the session detached before.
             SimClientError: The session has failed.
 
-        Cancellation: the session is detached all the same; what would have been returned is lost.
+        Cancellation: before it began, nothing was done; after that the session is detached all the same, and what would have been
+        returned is lost.
         """
         await trio.lowlevel.checkpoint()
         self._run.check()
