@@ -113,7 +113,8 @@ def _iterate(reads: list[bytes]) -> float:
 
         async def put() -> None:
             for data in reads:
-                await inbox.put_batch(machine.receive(reader.feed(_received(data))).notifications)
+                runs = reader.feed(_received(data))
+                await inbox.put_batch(lambda runs=runs: machine.receive(runs).notifications)  # type: ignore[misc]
             inbox.complete(Completed())
 
         started = process_time()

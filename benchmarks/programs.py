@@ -23,6 +23,7 @@ from .streams import FIRST_SLOT, PROGRAM, SLOTS, Stream
 __all__ = ["Figures", "Program", "median_of", "peer_binary", "sending"]
 
 _LIMIT_SECONDS = 300.0
+_PEER_LOSES = 0.01
 _LOOK_SECONDS = 0.02
 """Between looks at a program's memory."""
 
@@ -53,12 +54,15 @@ class Program:
         command = self._ours(stream, port) if self.peer is None else self._peers(stream, port)
         said, peak_bytes = _run(command, self.title)
         figures = attrs.evolve(_figures(said), peak_bytes=peak_bytes)
-        if figures.events != stream.count * self.subscriptions:
-            raise RuntimeError(
-                f"{self.title} read {figures.events} of {stream.count * self.subscriptions} notifications"
-            )
+        asked = stream.count * self.subscriptions
+        if figures.events > asked or figures.events < asked * (1 - self._may_lose(stream)):
+            raise RuntimeError(f"{self.title} read {figures.events} of {asked} notifications")
 
         return figures
+
+    def _may_lose(self, stream: Stream) -> float:
+        """The share that may be missing: the Rust driver stops its unmanaged logs at `completed`, a moment too soon."""
+        return _PEER_LOSES if self.peer is not None and stream.kind == "logs" else 0.0
 
     def _ours(self, stream: Stream, port: int) -> list[str]:
         flags = ["--subscriptions", str(self.subscriptions)]

@@ -317,7 +317,7 @@ class BacktestSession:
         if progress.unwritten is not None:
             raise LocalProtocolError("cannot detach: a request waits to be sent; wait for the next event")
 
-        self._data.stop()
+        self._data.leave()
         detached = DetachedSession(
             session_id=self.session_id,
             start_slot=self.start_slot,

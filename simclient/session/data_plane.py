@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import final
 
 import trio
 
 from ..errors import SimClientError
-from ..protocol.subscription import Notification, SubscriptionMachine
+from ..protocol.subscription import SubscriptionMachine
 from ..wire.detached import Position
 from ..wire.subscriptions import Subscription
 from .drain import DrainCoordinator
 from .options import Delivery, SessionOptions
-from .subscription import SubscriptionTask
+from .subscription import HandOn, SubscriptionTask
 from .tasks import Tasks
 from .turns import ReconnectTurns
 
-__all__ = ["DataPlane", "HandOn", "Running"]
-
-HandOn = Callable[[Sequence[Notification]], Awaitable[None]]
-"""Takes notifications; waits while too many are waiting for the user."""
+__all__ = ["DataPlane", "Running"]
 
 
 def _nobody_asks(task: SubscriptionTask) -> None:
@@ -156,3 +153,8 @@ class DataPlane:
         """Read nothing more of any subscription; what was read is still handed on."""
         for running in self._current:
             running.task.stop()
+
+    def leave(self) -> None:
+        """Read nothing more of any subscription; `positions` are final."""
+        for running in self._current:
+            running.task.leave()

@@ -10,7 +10,7 @@ long way, `_take`, which looks at everything in its order. Nothing is taken ahea
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from itertools import islice
 from time import perf_counter
 from typing import final
@@ -52,6 +52,8 @@ class Inbox(AsyncIterator[Event]):
         """
         self._backlog = ControlBacklog(control_backlog)
         self._room = trio.Event()
+        self._making = 0  # batches that are being made, or wait for room
+        self._data_room = trio.Semaphore(data_batches, max_value=data_batches)
         self._batch_sender, self._batch_receiver = trio.open_memory_channel[Sequence[Notification]](data_batches)
         self._wake_sender, self._wake_receiver = trio.open_memory_channel[None](1)
         self._batch = _NOTHING
@@ -99,13 +101,22 @@ class Inbox(AsyncIterator[Event]):
             self._room = trio.Event()
             await self._room.wait()
 
-    async def put_batch(self, batch: Sequence[Notification]) -> None:
-        """Add notifications, in order; wait while too many batches are waiting."""
+    async def put_batch(self, make: Callable[[], Sequence[Notification]]) -> None:
+        """Wait until fewer batches are waiting than may, then make one and add it; an empty one counts as none.
+
+        What is made late is warm in the processor's cache when the user takes it, and takes no memory until then.
+        """
+        self._making += 1
         try:
-            self._batch_sender.send_nowait(batch)
-        except trio.WouldBlock:
-            await self._batch_sender.send(batch)
-        self._wake()
+            await self._data_room.acquire()
+            batch = make()
+            if batch:
+                self._batch_sender.send_nowait(batch)
+            else:
+                self._data_room.release()
+        finally:
+            self._making -= 1
+            self._wake()
 
     def complete(self, event: Completed) -> None:
         """Everything was put: `event` is the last one."""
@@ -183,7 +194,9 @@ class Inbox(AsyncIterator[Event]):
             raise SessionClosed("the session is closed: its events cannot be read after the block") from self._failure
 
     def _take_end(self) -> Completed | None:
-        """Everything received was taken: raise or return how it ended; None if it has not."""
+        """Everything at hand was taken: raise or return how it ended; None if it has not, or a batch is being made."""
+        if self._making:
+            return None
         if self._failure is not None:
             self._has_ended = True
             self.failure_was_raised = True
@@ -223,6 +236,7 @@ class Inbox(AsyncIterator[Event]):
         except trio.WouldBlock:
             return False
 
+        self._data_room.release()
         return True
 
     async def _wait(self) -> None:

@@ -15,7 +15,7 @@ import trio
 
 from ..errors import ConnectError, ConnectionLost, RemoteProtocolError, SimClientError, SubscriptionFailed
 from ..protocol.budget import ReconnectBudget
-from ..protocol.subscription import Notification, SubscriptionMachine
+from ..protocol.subscription import Notification, Received, SubscriptionMachine
 from ..transport.feed import Feed, Run
 from ..wire.subscriptions import describe_subscription
 from .connections import ConnectionChange, ConnectionObserver, ConnectionState
@@ -23,8 +23,10 @@ from .limits import Limits
 from .tasks import open_tasks
 from .turns import ReconnectTurns, Turn
 
-__all__ = ["SubscriptionTask"]
+__all__ = ["HandOn", "SubscriptionTask"]
 
+HandOn = Callable[[Callable[[], Sequence[Notification]]], Awaitable[None]]
+"""Waits while too many batches are waiting for the user, then makes the next one and takes it."""
 OpenFeed = Callable[[], AbstractAsyncContextManager[Feed]]
 
 
@@ -36,7 +38,7 @@ class SubscriptionTask:
         machine: SubscriptionMachine,
         *,
         open_feed: OpenFeed,
-        hand_on: Callable[[Sequence[Notification]], Awaitable[None]],
+        hand_on: HandOn,
         limits: Limits,
         turns: ReconnectTurns,
         on_change: Callable[[], None],
@@ -49,7 +51,7 @@ class SubscriptionTask:
         Args:
             machine: The rules, with the keys of this subscription.
             open_feed: Opens a new data socket.
-            hand_on: Takes notifications; waits while too many are waiting for the user.
+            hand_on: Takes notifications.
             limits: Deadlines.
             turns: Says when to try again among many.
             on_change: Called when the subscription comes up, goes down or ends.
@@ -72,6 +74,7 @@ class SubscriptionTask:
         self._waiting = trio.CancelScope()
         self._draining_since = math.inf
         self._is_stopped = False
+        self._is_left = False
         self.is_up = False
         """Whether the server knows of every key that has not ended."""
         self.has_ended = False
@@ -113,6 +116,11 @@ class SubscriptionTask:
         """Read nothing more; what was read is still handed on."""
         self._is_stopped = True
         self._waiting.cancel(reason="the subscription was stopped")
+
+    def leave(self) -> None:
+        """Read nothing more, and move no cursor: what was read and waits to be handed on is for whoever takes the session up."""
+        self._is_left = True
+        self.stop()
 
     # One feed after another
 
@@ -171,16 +179,31 @@ class SubscriptionTask:
                     await self._receive(runs)
 
     async def _receive(self, runs: list[Run]) -> None:
-        received = self.machine.receive(runs)
-        self._announce()
-        if received.notifications:
-            await self._hand_on(received.notifications)
+        """Hand on what `runs` hold; once the subscription is up they are decoded only when there is room for it."""
+        received = None if self.machine.is_up else self._take(runs)
+
+        def decoded() -> Sequence[Notification]:
+            nonlocal received
+            received = received or self._take(runs)
+            return received.notifications
+
+        if received is None or received.notifications:
+            await self._hand_on(decoded)
+        assert received is not None
         if received.refusal is not None:
             failure = self._failure(str(received.refusal))
             raise failure from received.refusal
         if received.fault is not None:
             raise received.fault
         self._announce_end()
+
+    def _take(self, runs: list[Run]) -> Received:
+        if self._is_left:
+            return Received()
+
+        received = self.machine.receive(runs)
+        self._announce()
+        return received
 
     async def _next_runs(self, feed: Feed) -> list[Run]:
         """Wait for messages within the deadlines; an empty list means that there is a reason to look around."""

@@ -52,8 +52,8 @@ class _Meta(Struct, frozen=True, rename="camel"):
     log_messages: tuple[str, ...] | None = None
     pre_balances: tuple[Unsigned, ...] = ()
     post_balances: tuple[Unsigned, ...] = ()
-    pre_token_balances: tuple[_UiTokenBalance, ...] | None = None
-    post_token_balances: tuple[_UiTokenBalance, ...] | None = None
+    pre_token_balances: Raw = msgspec.field(default_factory=Raw)
+    post_token_balances: Raw = msgspec.field(default_factory=Raw)
     loaded_addresses: _Loaded | None = None
 
 
@@ -174,42 +174,42 @@ class ExecutedTransaction(Notification, frozen=True, tag_field="method", tag="tr
 
     @property
     def pre_token_balances(self) -> tuple[TokenBalance, ...]:
-        """Token balances before."""
-        return _token_balances(self._meta.pre_token_balances)
+        """Token balances before, decoded at each reading."""
+        return _token_balances(self._meta.pre_token_balances, "meta.preTokenBalances")
 
     @property
     def post_token_balances(self) -> tuple[TokenBalance, ...]:
-        """Token balances after."""
-        return _token_balances(self._meta.post_token_balances)
+        """Token balances after, decoded at each reading."""
+        return _token_balances(self._meta.post_token_balances, "meta.postTokenBalances")
 
     @property
     def _transaction(self) -> _Transaction:
         if self.decoded_transaction is None:
-            force_setattr(
-                self, "decoded_transaction", _part(self.params.result.transaction, _TRANSACTION, "transaction")
-            )
+            transaction = _part(self.params.result.transaction, _TRANSACTION, "transaction")
+            force_setattr(self, "decoded_transaction", transaction or _Transaction())
         assert self.decoded_transaction is not None
         return self.decoded_transaction
 
     @property
     def _meta(self) -> _Meta:
         if self.decoded_meta is None:
-            force_setattr(self, "decoded_meta", _part(self.params.result.meta, _META, "meta"))
+            force_setattr(self, "decoded_meta", _part(self.params.result.meta, _META, "meta") or _Meta())
         assert self.decoded_meta is not None
         return self.decoded_meta
 
 
-_TRANSACTION = msgspec.json.Decoder(_Transaction)
-_META = msgspec.json.Decoder(_Meta)
+_TRANSACTION = msgspec.json.Decoder(_Transaction | None)
+_META = msgspec.json.Decoder(_Meta | None)
+_TOKEN_BALANCES = msgspec.json.Decoder(tuple[_UiTokenBalance, ...] | None)
 
 
 _Part = TypeVar("_Part")
 
 
-def _part(raw: Raw, decoder: msgspec.json.Decoder[_Part], name: str) -> _Part:
-    """Decode a part of a transaction that was left raw; a missing one or null is empty."""
+def _part(raw: Raw, decoder: msgspec.json.Decoder[_Part | None], name: str) -> _Part | None:
+    """Decode a part of a transaction that was left raw; a missing one is None, as null is."""
     try:
-        return decoder.decode(raw if raw and bytes(raw) != b"null" else b"{}")
+        return decoder.decode(raw) if raw else None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RemoteProtocolError(
             f"cannot read a transaction notification: {error}",
@@ -218,7 +218,7 @@ def _part(raw: Raw, decoder: msgspec.json.Decoder[_Part], name: str) -> _Part:
         ) from error
 
 
-def _token_balances(balances: tuple[_UiTokenBalance, ...] | None) -> tuple[TokenBalance, ...]:
+def _token_balances(raw: Raw, name: str) -> tuple[TokenBalance, ...]:
     return tuple(
         TokenBalance(
             account_index=balance.account_index,
@@ -227,7 +227,7 @@ def _token_balances(balances: tuple[_UiTokenBalance, ...] | None) -> tuple[Token
             amount=_amount(balance.ui_token_amount.amount),
             decimals=balance.ui_token_amount.decimals,
         )
-        for balance in balances or ()
+        for balance in _part(raw, _TOKEN_BALANCES, name) or ()
     )
 
 

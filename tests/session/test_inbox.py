@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 import trio
@@ -28,6 +28,10 @@ def notification(slot: int) -> Notification:
     return message
 
 
+async def add(subject: Inbox, batch: Sequence[Notification]) -> None:
+    await subject.put_batch(lambda: batch)
+
+
 async def taken(subject: Inbox, count: int) -> list[Event]:
     return [await anext(subject) for _ in range(count)]
 
@@ -36,7 +40,7 @@ async def test_control_comes_before_data() -> None:
     """An event that arrives in the middle of a batch is not held behind it."""
     subject = inbox()
     first, second = notification(1), notification(2)
-    await subject.put_batch([first, second])
+    await add(subject, [first, second])
     assert await anext(subject) is first
     subject.put_event(ReadyForContinue())
     assert await anext(subject) == ReadyForContinue()
@@ -56,7 +60,7 @@ async def test_a_waiting_reader_is_woken(autojump_clock: trio.testing.MockClock)
         await trio.testing.wait_all_tasks_blocked()
         subject.put_event(ReadyForContinue())
         await trio.testing.wait_all_tasks_blocked()
-        await subject.put_batch([one := notification(1)])
+        await add(subject, [one := notification(1)])
     assert got == [ReadyForContinue(), one]
 
 
@@ -68,7 +72,7 @@ async def test_batches_push_back() -> None:
 
     async def fill() -> None:
         for number, batch in enumerate(batches):
-            await subject.put_batch(batch)
+            await add(subject, batch)
             put.append(number)
 
     async with trio.open_nursery() as nursery:
@@ -76,6 +80,25 @@ async def test_batches_push_back() -> None:
         await trio.testing.wait_all_tasks_blocked()
         assert put == [0]
         assert await taken(subject, 3) == [one for batch in batches for one in batch]
+
+
+async def test_a_batch_is_made_when_there_is_room_for_it() -> None:
+    """What waits is not decoded yet; a batch that turns out empty takes no room."""
+    subject = inbox(data_batches=1)
+    made: list[int] = []
+
+    def make(slot: int) -> list[Notification]:
+        made.append(slot)
+        return [notification(slot)] if slot else []
+
+    await subject.put_batch(lambda: make(0))
+    await subject.put_batch(lambda: make(1))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(subject.put_batch, lambda: make(2))
+        await trio.testing.wait_all_tasks_blocked()
+        assert made == [0, 1]
+        await taken(subject, 1)
+    assert made == [0, 1, 2]
 
 
 async def test_a_full_backlog_makes_room_when_read() -> None:
@@ -92,7 +115,7 @@ async def test_a_full_backlog_makes_room_when_read() -> None:
 async def test_the_end_comes_last() -> None:
     """`completed` after the data, then nothing."""
     subject = inbox()
-    await subject.put_batch([one := notification(1)])
+    await add(subject, [one := notification(1)])
     subject.complete(Completed())
     assert await taken(subject, 2) == [one, Completed()]
     for _ in range(2):
@@ -104,9 +127,9 @@ async def test_a_failure_comes_after_everything_received() -> None:
     """Also after what a producer is still waiting to put."""
     subject = inbox(data_batches=1)
     one, two = notification(1), notification(2)
-    await subject.put_batch([one])
+    await add(subject, [one])
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(subject.put_batch, [two])
+        nursery.start_soon(add, subject, [two])
         await trio.testing.wait_all_tasks_blocked()
         subject.put_event(Status(status="x"))
         subject.fail(ConnectionLost("gone"))
@@ -140,7 +163,7 @@ async def test_a_reader_that_never_waits_lets_others_run() -> None:
     """Another task gets its turn while a long batch is read."""
     subject = inbox(data_batches=1)
     ran = trio.Event()
-    await subject.put_batch([notification(1)] * 200_000)
+    await add(subject, [notification(1)] * 200_000)
 
     async def other() -> None:
         ran.set()
@@ -158,7 +181,7 @@ async def test_batches_come_whole_and_control_alone() -> None:
     """A batch is what one read gave, less what was taken already; control events come before it, together."""
     subject = inbox()
     first, second, third = notification(1), notification(2), notification(3)
-    await subject.put_batch([first, second, third])
+    await add(subject, [first, second, third])
     assert await anext(subject) is first
     subject.put_event(ReadyForContinue())
     subject.put_event(Status(status="x"))
@@ -180,8 +203,8 @@ async def test_a_batch_is_waited_for_and_its_cancellation_loses_nothing() -> Non
         await trio.testing.wait_all_tasks_blocked()
         with pytest.raises(LocalProtocolError, match="two tasks"):
             await subject.take_batch()
-        await subject.put_batch([notification(1)])
-    await subject.put_batch([one := notification(2)])
+        await add(subject, [notification(1)])
+    await add(subject, [one := notification(2)])
     subject.fail(ConnectionLost("gone"))
     assert await subject.take_batch() == [one]
     with pytest.raises(ConnectionLost):
@@ -192,7 +215,7 @@ async def test_a_batch_is_waited_for_and_its_cancellation_loses_nothing() -> Non
 async def test_a_closed_inbox_gives_nothing(read: Callable[[Inbox], Awaitable[object]]) -> None:
     """Neither what is at hand nor to one who waits already; the failure is the cause."""
     subject = inbox()
-    await subject.put_batch([notification(1), notification(2), notification(3)])
+    await add(subject, [notification(1), notification(2), notification(3)])
     await anext(subject)
     failure = ConnectionLost("gone")
     subject.close(failure)
@@ -227,7 +250,7 @@ async def test_a_reader_who_slows_down_looks_at_the_clock_again() -> None:
             turns += 1
             await trio.lowlevel.checkpoint()
 
-    await subject.put_batch([notification(1)] * 400)
+    await add(subject, [notification(1)] * 400)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(other)
         for _ in range(300):
