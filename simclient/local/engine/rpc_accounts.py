@@ -34,7 +34,9 @@ _MOST_ACCOUNTS = 100
 _MOST_BASE58_BYTES = 128
 """Of data in base58, which takes time by the square of its length (`MAX_BASE58_BYTES`, Agave)."""
 _MOST_ANSWER_BYTES = 256 * 2**20
-"""Of account data in one answer: Agave, too, ends a scan that finds more than it may."""
+"""Of accounts in one answer: Agave, too, ends a scan that finds more than it may."""
+_ACCOUNT_BYTES = 256
+"""What is written of an account beside its data, roughly."""
 _LARGEST = 20
 """What `getLargestAccounts` lists (`NUM_LARGEST_ACCOUNTS`, Agave)."""
 _INVALID_REQUEST, _SCAN_ERROR = -32600, -32012
@@ -156,7 +158,7 @@ class AccountWriter:
         size = 0
         for address, account in accounts:
             if account.lamports:
-                size += self._size(account)
+                size += _ACCOUNT_BYTES + self._size(account)
                 found.append((address, account))
             if size > _MOST_ANSWER_BYTES:
                 raise Refused(_SCAN_ERROR, "scan aborted: The accumulated scan results exceeded the limit")
