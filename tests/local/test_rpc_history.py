@@ -411,6 +411,28 @@ def test_nothing_that_is_asked_ends_the_engine(server: RpcServer, data: st.DataO
     assert b'"result"' in answer or b'"error":{"code":-3' in answer
 
 
+def ask(server: RpcServer, *requests: Json) -> Json:
+    return msgspec.json.decode(server.answer(msgspec.json.encode(list(requests))))
+
+
+def test_a_scan_that_finds_too_much_is_ended(server: RpcServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer that would be too long is Solana's error for that; a slice does not help against many accounts."""
+    request = {"id": 1, "method": "getProgramAccounts", "params": [SYSTEM_PROGRAM, {"encoding": "base64"}]}
+    assert {one["pubkey"] for one in ask(server, request)[0]["result"]} == {PAYER_ADDRESS, PAYEE_ADDRESS}
+    monkeypatch.setattr("simclient.local.engine.rpc_accounts._MOST_ANSWER_BYTES", 511)
+
+    assert ask(server, request)[0]["error"]["code"] == -32012
+
+
+def test_a_batch_whose_answers_are_too_long_is_cut(server: RpcServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The requests after the limit are refused, each with its place in the batch."""
+    monkeypatch.setattr("simclient.local.engine.rpc._MOST_BATCH_BYTES", 60)
+    found = ask(server, *({"id": number, "method": "getSlot"} for number in range(4)))
+
+    assert ["result" in one for one in found] == [True, True, False, False]
+    assert "ask for less" in found[3]["error"]["message"]
+
+
 def test_the_oldest_blocks_are_forgotten_whole() -> None:
     """The ledger keeps within its bytes; what is left of a block is all of it or nothing."""
     ledger = Ledger(most_bytes=20_000)

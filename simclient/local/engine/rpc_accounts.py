@@ -39,6 +39,7 @@ _ACCOUNT_BYTES = 256
 """What is written of an account beside its data, roughly."""
 _LARGEST = 20
 """What `getLargestAccounts` lists (`NUM_LARGEST_ACCOUNTS`, Agave)."""
+_SYSTEM_PROGRAM = Pubkey.default()
 _INVALID_REQUEST, _SCAN_ERROR = -32600, -32012
 _ENCODINGS = ("base58", "binary", "base64", "base64+zstd", "jsonParsed")
 _CIRCULATIONS = ("circulating", "nonCirculating")
@@ -77,6 +78,8 @@ class AccountMethods:
         matches = read_filters(options.get("filters"))
         writer = read_account_writer(self._bank, options, default="binary")
         owned = self._machine.svm.get_program_accounts(program)
+        if program == _SYSTEM_PROGRAM:  # LiteSVM has a faucet of its own, which is nobody's
+            owned = [(address, account) for address, account in owned if address in self._machine.addresses]
         found = writer.write_all(
             (address, account) for address, account in owned if all(match(account.data) for match in matches)
         )
