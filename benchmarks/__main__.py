@@ -15,6 +15,7 @@ import attrs
 
 from .anatomy import anatomy_results
 from .chart import draw_chart
+from .comparison import comparison_results
 from .decode import decode_results
 from .programs import peer_binary
 from .promptness import promptness_results
@@ -31,7 +32,9 @@ def main() -> None:
         "--quick", action="store_true", help="a minute in place of a quarter of an hour, and less exact"
     )
     parser.add_argument("--peer", type=Path, help="client09, the driver of the Rust client, or the folder that has it")
-    parser.add_argument("--only", choices=["decode", "anatomy", "throughput", "promptness"], help="a part")
+    parser.add_argument(
+        "--only", choices=["decode", "anatomy", "throughput", "promptness", "comparison"], help="a part"
+    )
     arguments = parser.parse_args()
     peer = None if arguments.peer is None else peer_binary(arguments.peer)
     parts: dict[str, Callable[[], Iterator[Result]]] = {
@@ -39,6 +42,7 @@ def main() -> None:
         "anatomy": lambda: anatomy_results(quick=arguments.quick),
         "throughput": lambda: throughput_results(quick=arguments.quick, peer=peer),
         "promptness": lambda: promptness_results(quick=arguments.quick),
+        "comparison": lambda: comparison_results(quick=arguments.quick),
     }
     results: list[Result] = []
     for name, measure in parts.items():

@@ -26,7 +26,7 @@ from ..session.tasks import open_tasks
 from ..wire.summary import SessionSummary
 from .driver import drive
 from .event_file import EventFile, OutputError, check_output
-from .overview import summarize
+from .overview import RunOverview, summarize
 from .parquet import check_parquet, write_run
 from .recorder import Recorder, SessionProgress
 from .recording import SessionRecording, open_recording
@@ -230,9 +230,11 @@ class _Run:
         """
         assert self._file is not None
         assert self._config.resume is not None
+        whole: RunOverview | None = None
         with trio.CancelScope(shield=True):  # reading a file ends
             await self._file.flush()
             whole = await trio.to_thread.run_sync(summarize, self._config.resume.path)
+        assert whole is not None
         done = self._config.resume.finished_sessions
         sessions = (*(_as_state(one) for one in done), *result.counts.sessions)
         counts = attrs.evolve(

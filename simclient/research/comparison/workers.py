@@ -1,7 +1,7 @@
 """Comparing pairs of lines in several processes: a process of Python uses one core, and reading lines is what takes the time.
 
 The processes are started as programs of their own, which neither forks the threads of Polars nor imports the caller's `__main__`.
-`python -m simclient.research.comparison.workers` reads a `Work` from its standard input and writes a `Collector` to its standard output.
+`worker` is that program.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .pairs import Line, decode_line, differences_of
 from .reading import LineReader
 from .values import Filters
 
-__all__ = ["Work", "compare_pairs"]
+__all__ = ["Work", "compare_here", "compare_pairs"]
 
 _WORTH_A_PROCESS = 20_000
 """Pairs: below this, starting one takes longer than it saves."""
@@ -58,7 +58,7 @@ def compare_pairs(work: Work) -> Collector:
     count = len(work.places[0])
     processes = min(os.cpu_count() or 1, count // _WORTH_A_PROCESS)
     if processes <= 1:
-        return _compare(work)
+        return compare_here(work)
 
     step = -(-count // processes)
     parts = [work.part(begin, begin + step) for begin in range(0, count, step)]
@@ -79,7 +79,7 @@ def _in_process(work: Work) -> Collector | SimClientError:
     """Have a process do the work; both sides are this program, so what comes back can be trusted."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     done = subprocess.run(  # noqa: S603 - our own module
-        [sys.executable, "-m", __name__],
+        [sys.executable, "-m", f"{__package__}.worker"],
         input=pickle.dumps(work),
         stdout=subprocess.PIPE,
         env=environment,
@@ -92,8 +92,12 @@ def _in_process(work: Work) -> Collector | SimClientError:
     return answer
 
 
-def _compare(work: Work) -> Collector:
-    """Compare pairs in this process."""
+def compare_here(work: Work) -> Collector:
+    """Compare all pairs in this process.
+
+    Raises:
+        RunFileError: A line is damaged.
+    """
     collector = Collector(work.limit)
     with LineReader(work.baseline) as baseline, LineReader(work.experiment) as experiment:
         for offset, length, other_offset, other_length in zip(*work.places, strict=True):
@@ -112,16 +116,3 @@ def _line(reader: LineReader, offset: int, length: int) -> Line:
         return decode_line(line)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise RunFileError(f"{reader.path} is damaged: byte {offset}: {error}") from error
-
-
-def _main() -> None:
-    work: Work = pickle.loads(sys.stdin.buffer.read())  # noqa: S301 - from our own process
-    try:
-        answer: Collector | SimClientError = _compare(work)
-    except SimClientError as error:
-        answer = error
-    sys.stdout.buffer.write(pickle.dumps(answer))
-
-
-if __name__ == "__main__":
-    _main()
