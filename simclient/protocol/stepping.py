@@ -62,13 +62,21 @@ class DiscoverySteps:
         self._progress = progress
         self._offset = offset
         self._target: DiscoveryBatch | None = None
+        self._reached: Paused | None = None
         progress.is_stepping = True
+
+    def receive(self, paused: Paused) -> None:
+        """Take a pause that was read; by now the session may have gone on to say that it is ready, which ends a pause in its progress."""
+        target = self._target
+        if target is not None and _place(paused) == (target.slot, target.batch_index + self._offset):
+            self._reached = paused
 
     def next(self) -> Step:
         """Return what to do now; ask again after every event and every request."""
         progress = self._progress
         if self._target is not None:
-            return Wait() if progress.paused_at is None else self._arrive(self._target)
+            reached = progress.paused_at or self._reached
+            return Wait() if reached is None else self._arrive(self._target, reached)
         if progress.ahead:
             return self._approach(progress.ahead.pop(0))
 
@@ -86,9 +94,9 @@ class DiscoverySteps:
         self._target = discovery
         return ContinueTo(slot=place[0], batch_index=place[1])
 
-    def _arrive(self, discovery: DiscoveryBatch) -> Step:
-        self._target = None
-        return Report(discovery, self._progress.paused_at)
+    def _arrive(self, discovery: DiscoveryBatch, paused: Paused) -> Step:
+        self._target = self._reached = None
+        return Report(discovery, paused)
 
 
 def _place(paused: Paused) -> tuple[int, float]:

@@ -88,6 +88,8 @@ class DiscoveryPauses(AsyncIterator[DiscoveryPause]):
         event = await anext(self._inbox)
         if self._on_event is not None:
             self._on_event(event)
+        if isinstance(event, Paused):
+            self._steps.receive(event)
         if isinstance(event, Completed):
             if self._is_on_its_way:
                 raise RemoteProtocolError(

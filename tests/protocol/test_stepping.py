@@ -107,3 +107,15 @@ def test_after_the_end_nothing_is_asked_for() -> None:
     session = Session()
     assert session.hear(Completed()) == Wait()
     assert session.hear(found(5)) == Report(found(5), None)
+
+
+def test_a_pause_that_is_over_when_it_is_read_is_reported() -> None:
+    """The server says ready right after it, and progress hears both before the reader comes to the pause. An earlier one is another."""
+    session = Session()
+    assert session.hear(found(5, 2), ReadyForContinue()) == ContinueTo(slot=5, batch_index=2)
+    assert session.hear(Paused(slot=5, batch_index=2), ReadyForContinue()) == Wait()
+    session.steps.receive(Paused(slot=4, batch_index=2))
+    assert session.next() == Wait()
+    session.steps.receive(Paused(slot=5, batch_index=2))
+    assert session.next() == Report(found(5, 2), Paused(slot=5, batch_index=2))
+    assert session.next() == REST
