@@ -95,6 +95,9 @@ def run_command(tokens: Sequence[str]) -> int:
         return 2 if isinstance(error, InputError) else 1
     except KeyboardInterrupt:
         return _CANCELLED
+    except BrokenPipeError:  # as in `simclient logs … | head`: the reader has what it wanted
+        drop_standard_output()
+        return 1
     except OSError as error:  # what the library reads and writes is wrapped: this is the standard output
         drop_standard_output()
         print_error(f"cannot write the results: {error.strerror or error}")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
+
+from .options import REPEATABLE
 
 __all__ = ["report"]
 
@@ -10,7 +13,15 @@ _KEPT = 1_000
 """Of each kind of difference."""
 
 
-def report(file: Path, /, *, output: Path | None = None, baseline: Path | None = None, png: Path | None = None) -> int:
+def report(
+    file: Path,
+    /,
+    *,
+    output: Path | None = None,
+    baseline: Path | None = None,
+    png: Path | None = None,
+    idl: Annotated[tuple[Path, ...], REPEATABLE] = (),
+) -> int:
     """Write one HTML file about a run or a comparison, or its charts as PNG.
 
     $ simclient report run.ndjson --output run.html
@@ -24,6 +35,7 @@ def report(file: Path, /, *, output: Path | None = None, baseline: Path | None =
         output: The HTML file to write.
         baseline: The file of another run: the report then says how the first differs from it.
         png: A folder for the charts as PNG files.
+        idl: An IDL file: events of the program are counted, and its errors get its own words. Repeatable.
 
     Raises:
         InputError: A file is no file of a run, or the report cannot be written.
@@ -31,16 +43,18 @@ def report(file: Path, /, *, output: Path | None = None, baseline: Path | None =
     from ..errors import InputError
     from ..research import compare_runs, write_charts, write_report
     from .terminal import clean, result_console
+    from .watching import load_idls
 
     if output is None and png is None:
         raise InputError("where to? give --output FILE.html, --png FOLDER, or both")
 
+    idls = load_idls(idl)
     source = file if baseline is None else compare_runs(baseline, file, limit=_KEPT)
     console = result_console()
     if output is not None:
-        write_report(source, output)
+        write_report(source, output, idls=idls)
         console.print(f"wrote {clean(str(output))}", soft_wrap=True)
     if png is not None:
-        for path in write_charts(source, png):
+        for path in write_charts(source, png, idls=idls):
             console.print(f"wrote {clean(str(path))}", soft_wrap=True)
     return 0

@@ -11,10 +11,13 @@ import pytest
 
 from simclient.errors import InputError
 from simclient.research import compare_runs, write_charts, write_report
+from simclient.research.idl import load_idl
 from simclient.research.report.charts import Bar, Series, bar_chart, column_chart, line_chart
 from simclient.research.report.data import Columns
 
 from .frames import address
+from .idl.files import NEW, PROGRAM, event_line
+from .idl.files import write as write_idl
 from .lines import line, metadata, signature, sol, token, tx, write
 
 PROGRESS = [{"seconds": n / 4, "slots": n, "transactions": 2 * n, "diffs": 0, "logs": 0} for n in range(5)]
@@ -123,6 +126,19 @@ def test_a_run_with_little_in_it_has_a_report_too(tmp_path: Path, content: list[
     assert "interrupted" in document.text
     assert "the last line of the file is cut" in document.text.lower()
     assert document.titles() == ["Account diffs by slot"]
+
+
+def test_an_idl_gives_errors_and_events_their_names(tmp_path: Path) -> None:
+    """As the program's authors call them."""
+    logs = [f"Program {PROGRAM} invoke [1]", event_line(7), event_line(8), f"Program {PROGRAM} success"]
+    failed = tx(2, success=False, error="Error processing Instruction 0: custom program error: 0x1771")
+    run = write(tmp_path / "run.ndjson", tx(1, logs=logs), failed)
+    write_report(run, tmp_path / "run.html", idls=[load_idl(write_idl(tmp_path / "idl.json", NEW))])
+    document = Document(tmp_path / "run.html")
+
+    assert "Events that programs logged" in document.titles()
+    assert "market.Filled" in document.text
+    assert "0x1771 (SlippageExceeded: too much slippage)" in document.text
 
 
 def test_a_comparison_has_a_report(tmp_path: Path) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from ...errors import InputError
 from ..comparison import Comparison
+from ..idl import Idl
 from ..overview import RunOverview, summarize
 from ..run_file import RunFile, read_run
 from .comparison_page import comparison_drawings, comparison_page
@@ -16,38 +18,42 @@ from .run_page import run_drawings, run_page
 __all__ = ["write_charts", "write_report"]
 
 
-def write_report(source: RunFile | Comparison | Path | str, path: Path | str) -> None:
+def write_report(source: RunFile | Comparison | Path | str, path: Path | str, *, idls: Sequence[Idl] = ()) -> None:
     """Write one HTML file about a run or a comparison; it needs nothing from outside.
 
     Args:
         source: The file of a run, or a comparison.
         path: The file to write; one that is there is replaced.
+        idls: Of the run's programs: their events are counted, and their errors get the program's own words.
 
     Raises:
         RunFileError: The file of the run cannot be read, or is damaged.
         InputError: The report cannot be written.
     """
     path = Path(path)
-    page = _page(source)
+    page = _page(source, idls)
     try:
         path.write_text(page.html(), encoding="utf-8")
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror or error}") from error
 
 
-def write_charts(source: RunFile | Comparison | Path | str, folder: Path | str) -> list[Path]:
+def write_charts(
+    source: RunFile | Comparison | Path | str, folder: Path | str, *, idls: Sequence[Idl] = ()
+) -> list[Path]:
     """Write the charts of a report as PNG files, twice as large as on the page; return their paths.
 
     Args:
         source: The file of a run, or a comparison.
         folder: Where to; it is made if it is not there.
+        idls: As for `write_report`.
 
     Raises:
         RunFileError: The file of the run cannot be read, or is damaged.
         InputError: They cannot be written, or what draws them is not installed (the extra `report`).
     """
     folder = Path(folder)
-    drawings = _drawings(source)
+    drawings = _drawings(source, idls)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -56,20 +62,20 @@ def write_charts(source: RunFile | Comparison | Path | str, folder: Path | str) 
     return [write_png(one.wide, folder / f"{one.name}.png") for one in drawings]
 
 
-def _page(source: RunFile | Comparison | Path | str) -> Page:
+def _page(source: RunFile | Comparison | Path | str, idls: Sequence[Idl]) -> Page:
     if isinstance(source, Comparison):
         return comparison_page(source)
 
     run, overview = _read(source)
-    return run_page(run, overview)
+    return run_page(run, overview, idls)
 
 
-def _drawings(source: RunFile | Comparison | Path | str) -> list[Drawing]:
+def _drawings(source: RunFile | Comparison | Path | str, idls: Sequence[Idl]) -> list[Drawing]:
     if isinstance(source, Comparison):
         return comparison_drawings(source)
 
     run, overview = _read(source)
-    return run_drawings(run, overview)
+    return run_drawings(run, overview, idls)
 
 
 def _read(source: RunFile | Path | str) -> tuple[RunFile, RunOverview]:

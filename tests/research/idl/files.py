@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import struct
 from pathlib import Path
@@ -17,6 +18,8 @@ VARIANTS: list[object] = [
     {"name": "At", "fields": [{"name": "slot", "type": "i64"}]},
     {"name": "Pair", "fields": ["u8", "bool"]},
 ]
+
+FILLED_NEW = bytes([9]) * 8
 
 OLD: dict[str, object] = {
     "version": "0.1.0",
@@ -204,3 +207,7 @@ def grid(*, has_owner: bool) -> bytes:
         + text("a")
         + b"\x07"
     )
+
+
+def event_line(amount: int, discriminator: bytes = FILLED_NEW) -> str:
+    return "Program data: " + base64.b64encode(discriminator + amount.to_bytes(8, "little")).decode()

@@ -16,13 +16,12 @@ from hypothesis import strategies as st
 from simclient.research.idl import Idl, IdlError, load_idl
 from simclient.wire.addresses import encode_base58
 
-from .files import NEW, OLD, OWNER, PROGRAM, grid, order, write
+from .files import FILLED_NEW, NEW, OLD, OWNER, PROGRAM, event_line, grid, order, write
 
 OTHER = encode_base58(bytes([8]) * 32)
 BOOK_OLD = hashlib.sha256(b"account:Book").digest()[:8]
 BOOK_NEW = bytes([1, 2, 3, 4, 5, 6, 7, 8])
 BAD_TYPE = {"name": "x", "instructions": [{"name": "y", "args": [{"name": "z", "type": "u7"}]}]}
-FILLED_NEW = bytes([9]) * 8
 PLACE_ORDER = bytes([51, 194, 155, 175, 109, 130, 96, 106])
 
 
@@ -35,10 +34,6 @@ def idl(request: pytest.FixtureRequest, tmp_path: Path) -> Idl:
 @pytest.fixture
 def new(tmp_path: Path) -> Idl:
     return load_idl(write(tmp_path / "idl.json", NEW))
-
-
-def event_line(amount: int, discriminator: bytes = FILLED_NEW) -> str:
-    return "Program data: " + base64.b64encode(discriminator + amount.to_bytes(8, "little")).decode()
 
 
 def test_both_formats_name_the_program(idl: Idl) -> None:
