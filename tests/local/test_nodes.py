@@ -445,7 +445,7 @@ ANYTHING = st.recursive(
 )
 
 
-@settings(max_examples=1_000, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(value=ANYTHING, alone=st.sampled_from(["5.json", f"{PAYER_ADDRESS}.json", "x.json"]))
 def test_whatever_the_json_it_is_read_or_refused(value: Json, alone: str) -> None:
     """No value makes anything else than facts or an error that names the place."""

@@ -18,6 +18,7 @@ from solders.message import Message, MessageV0
 from solders.pubkey import Pubkey
 from solders.rpc.responses import (
     GetBlockResp,
+    GetRecentPrioritizationFeesResp,
     GetSignaturesForAddressResp,
     GetSignatureStatusesResp,
     GetTransactionResp,
@@ -42,6 +43,7 @@ from .blocks import (
     PAYEE_ADDRESS,
     PAYER,
     PAYER_ADDRESS,
+    POOR,
     SYSTEM_PROGRAM,
     blockhash,
     pay,
@@ -226,10 +228,10 @@ async def test_statuses_are_final(engine: Engine) -> None:
 # Simulations
 
 
-def message_of(*, price: int) -> Message:
+def message_of(*, price: int, to: Pubkey = PAYEE.pubkey()) -> Message:  # noqa: B008  # a constant
     instructions = [
         set_compute_unit_price(price),
-        transfer(TransferParams(from_pubkey=PAYER.pubkey(), to_pubkey=PAYEE.pubkey(), lamports=5)),
+        transfer(TransferParams(from_pubkey=PAYER.pubkey(), to_pubkey=to, lamports=5_000_000)),
     ]
     return Message.new_with_blockhash(instructions, PAYER.pubkey(), Hash.default())
 
@@ -240,6 +242,31 @@ async def test_a_fee_includes_the_priority_fee(engine: Engine) -> None:
 
     assert (await call(engine, "getFeeForMessage", plain))["value"] == 5_000
     assert (await call(engine, "getFeeForMessage", dear))["value"] > 5_000
+
+
+async def test_recent_prices_are_those_of_the_blocks(tmp_path: Path) -> None:
+    """Of each block the least price is given, or the least among those that write an account if that is more."""
+    dear = bytes(VersionedTransaction(message_of(price=700), [PAYER]))
+    cheap = bytes(VersionedTransaction(message_of(price=300, to=POOR.pubkey()), [PAYER]))
+    path = write_blocks(
+        tmp_path / "prices.bundle", {FIRST_SLOT: [dear, cheap], FIRST_SLOT + 1: [pay(1)], LAST_SLOT: []}
+    )
+    async with open_engine(path, start_slot=FIRST_SLOT, end_slot=LAST_SLOT) as engine:
+        for _ in range(3):
+            await engine.execute_slot()
+        least = await call(engine, "getRecentPrioritizationFees")
+        unwritten = await call(engine, "getRecentPrioritizationFees", [SYSTEM_PROGRAM])
+        answer = await text(engine, "getRecentPrioritizationFees", [PAYEE_ADDRESS])
+    written = GetRecentPrioritizationFeesResp.from_json(answer)
+
+    assert [(one["slot"], one["prioritizationFee"]) for one in least] == [
+        (FIRST_SLOT, 300),
+        (FIRST_SLOT + 1, 0),
+        (LAST_SLOT, 0),
+    ]
+    assert unwritten == least
+    assert isinstance(written, GetRecentPrioritizationFeesResp)
+    assert [one.prioritization_fee for one in written.value] == [700, 0, 0]
 
 
 async def test_solders_reads_a_simulation(engine: Engine) -> None:
@@ -401,7 +428,7 @@ ANYTHING = st.recursive(
 )
 
 
-@settings(max_examples=1_000, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), params=st.lists(ANYTHING, max_size=4) | ANYTHING)
 def test_nothing_that_is_asked_ends_the_engine(server: RpcServer, data: st.DataObject, params: object) -> None:
     """Whatever the parameters, the answer is a result or a typed error of bounded length."""

@@ -8,10 +8,11 @@ import msgspec
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
-from .ledger import Entry
+from .ledger import BLOCKHASH_LIFE_BLOCKS, Block, Entry
 from .rpc_bank import Bank, Method
 from .rpc_encoding import TRANSACTION_ENCODINGS, decoded_result, encoded_transaction, read_max_version
-from .rpc_params import INVALID_PARAMS, Json, Params, Refused, read_signatures
+from .rpc_params import INVALID_PARAMS, Json, Params, Refused, read_addresses, read_signatures
+from .transactions import compute_unit_price, keys_of
 
 __all__ = ["HistoryMethods"]
 
@@ -19,6 +20,8 @@ _MOST_STATUSES = 256
 """Of one request (`MAX_GET_SIGNATURE_STATUSES_QUERY_ITEMS`, solana-rpc-client-types)."""
 _MOST_SIGNATURES = 1_000
 """That `getSignaturesForAddress` gives (`MAX_GET_CONFIRMED_SIGNATURES_FOR_ADDRESS2_LIMIT`, the same)."""
+_MOST_LOCKED = 128
+"""Addresses of one `getRecentPrioritizationFees` (`MAX_TX_ACCOUNT_LOCKS`, Agave)."""
 _FINALIZED = "finalized"
 """What is replayed is long past."""
 _MEMO_PROGRAMS = frozenset(
@@ -38,6 +41,7 @@ class HistoryMethods:
         self._bank = bank
         self._ledger = bank.ledger
         self.methods: dict[str, Method] = {
+            "getRecentPrioritizationFees": self._get_recent_prioritization_fees,
             "getSignatureStatuses": self._get_signature_statuses,
             "getSignaturesForAddress": self._get_signatures_for_address,
             "getTransaction": self._get_transaction,
@@ -81,6 +85,29 @@ class HistoryMethods:
                 found.append(_line(entry))
             is_before |= entry.signature == before
         return found
+
+    def _get_recent_prioritization_fees(self, params: Params) -> list[Json]:
+        """Give, for the newest blocks, the least compute unit price that a transaction writing these accounts has paid."""
+        addresses = read_addresses(params.get(0) or [], _MOST_LOCKED)
+        slots = list(self._ledger.slots())[-BLOCKHASH_LIFE_BLOCKS:]
+        blocks = (self._ledger.block(slot) for slot in slots)
+        return [
+            {"slot": block.slot, "prioritizationFee": self._least_price(block, addresses)}
+            for block in blocks
+            if block is not None
+        ]
+
+    def _least_price(self, block: Block, addresses: list[Pubkey]) -> int:
+        """Return what Agave keeps of a block: the least price of all, or the highest of the least of each account."""
+        least: int | None = None
+        by_account: dict[Pubkey, int] = {}
+        for entry in block.entries:
+            transaction = VersionedTransaction.from_bytes(entry.wire)
+            price = compute_unit_price(transaction)
+            least = price if least is None else min(least, price)
+            for address in keys_of(transaction, self._bank.machine.get_account).writable:
+                by_account[address] = min(price, by_account.get(address, price))
+        return max([least or 0, *(by_account[address] for address in addresses if address in by_account)])
 
 
 def _status(entry: Entry | None) -> Json | None:

@@ -18,6 +18,7 @@ from ...wire.addresses import encode_base58
 
 __all__ = [
     "Keys",
+    "compute_unit_price",
     "instruction_json",
     "keys_of",
     "raise_compute_limit",
@@ -29,6 +30,8 @@ __all__ = [
 
 _LOOKUP_TABLE_HEADER_BYTES = 56
 """Before the addresses of an on-chain lookup table (`LOOKUP_TABLE_META_SIZE` of the address lookup table program)."""
+_SET_COMPUTE_UNIT_PRICE = 3
+"""The first byte of that instruction; a u64 follows."""
 _SET_COMPUTE_UNIT_LIMIT = 2
 """The first byte of that instruction; a u32 follows."""
 _U32_MAX = 2**32 - 1
@@ -96,6 +99,16 @@ def keys_of(transaction: VersionedTransaction, get_account: Callable[[Pubkey], A
         loaded_writable=tuple(loaded_writable),
         loaded_readonly=tuple(loaded_readonly),
     )
+
+
+def compute_unit_price(transaction: VersionedTransaction) -> int:
+    """Return what a transaction offers per compute unit, in millionths of a lamport; 0 where it does not say."""
+    message = transaction.message
+    for instruction in message.instructions:
+        data = bytes(instruction.data)
+        if _is_budget(instruction, message.account_keys) and len(data) == 9 and data[0] == _SET_COMPUTE_UNIT_PRICE:
+            return int.from_bytes(data[1:], "little")
+    return 0
 
 
 def raise_compute_limit(transaction: VersionedTransaction, extra: int) -> VersionedTransaction:
@@ -181,10 +194,13 @@ def _looked_up(table: Account | None, indexes: bytes) -> list[Pubkey]:
     return [Pubkey.from_bytes(data[32 * i : 32 * i + 32]) for i in indexes if len(data) >= 32 * i + 32]
 
 
+def _is_budget(instruction: CompiledInstruction, keys: Sequence[Pubkey]) -> bool:
+    return instruction.program_id_index < len(keys) and keys[instruction.program_id_index] == COMPUTE_BUDGET
+
+
 def _sets_the_limit(instruction: CompiledInstruction, keys: Sequence[Pubkey]) -> bool:
     data = bytes(instruction.data)
-    is_budget = instruction.program_id_index < len(keys) and keys[instruction.program_id_index] == COMPUTE_BUDGET
-    return is_budget and len(data) == 5 and data[0] == _SET_COMPUTE_UNIT_LIMIT
+    return _is_budget(instruction, keys) and len(data) == 5 and data[0] == _SET_COMPUTE_UNIT_LIMIT
 
 
 def _raised(instruction: CompiledInstruction, extra: int) -> CompiledInstruction:
