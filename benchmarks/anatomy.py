@@ -20,7 +20,7 @@ from simclient.wire.responses import Completed
 from simclient.wire.subscriptions import AccountDiffs
 
 from .results import Result
-from .streams import PROGRAM, Stream, frames_of
+from .streams import FIRST_SLOT, PROGRAM, Stream, frames_of
 
 __all__ = ["anatomy_results"]
 
@@ -94,6 +94,7 @@ def _machine() -> SubscriptionMachine:
         compress=True,
         max_message_bytes=_LIMIT_BYTES,
         boundary_bytes=2**24,
+        start_slot=FIRST_SLOT,
     )
     machine.connected()
     machine.receive([(False, [_ACKNOWLEDGEMENT])])
