@@ -23,7 +23,6 @@ from .streams import FIRST_SLOT, PROGRAM, SLOTS, Stream
 __all__ = ["Figures", "Program", "median_of", "peer_binary", "sending"]
 
 _LIMIT_SECONDS = 300.0
-_PEER_LOSES = 0.01
 _LOOK_SECONDS = 0.02
 """Between looks at a program's memory."""
 
@@ -55,14 +54,10 @@ class Program:
         said, peak_bytes = _run(command, self.title)
         figures = attrs.evolve(_figures(said), peak_bytes=peak_bytes)
         asked = stream.count * self.subscriptions
-        if figures.events > asked or figures.events < asked * (1 - self._may_lose(stream)):
+        if figures.events != asked:
             raise RuntimeError(f"{self.title} read {figures.events} of {asked} notifications")
 
         return figures
-
-    def _may_lose(self, stream: Stream) -> float:
-        """The share that may be missing: the Rust driver stops its unmanaged logs at `completed`, a moment too soon."""
-        return _PEER_LOSES if self.peer is not None and stream.kind == "logs" else 0.0
 
     def _ours(self, stream: Stream, port: int) -> list[str]:
         flags = ["--subscriptions", str(self.subscriptions)]
@@ -72,11 +67,10 @@ class Program:
         return [sys.executable, "-m", "benchmarks.consumers", *what, *flags]
 
     def _peers(self, stream: Stream, port: int) -> list[str]:
-        kind = "program-logs" if stream.kind == "logs" else stream.kind
         return [
             *(str(self.peer), "--url", f"ws://127.0.0.1:{port}/backtest", "--key", "none"),
             *("--start", str(FIRST_SLOT), "--slots", str(SLOTS), "--advance", str(SLOTS)),
-            *("--subscribe", f"{kind}:{PROGRAM}"),
+            *("--subscribe", f"{stream.kind}:{PROGRAM}"),
         ]
 
 
