@@ -1,6 +1,6 @@
 """`python -m benchmarks [--quick] [--peer PATH]` prints every figure and writes `bench.json` into the working directory.
 
-Without `--quick` it also draws the chart of the documentation anew, if the working directory has `docs/`.
+A whole run also writes the figures and the chart of the documentation anew, if the working directory has `docs/`.
 """
 
 from __future__ import annotations
@@ -20,17 +20,16 @@ from .decode import decode_results
 from .programs import peer_binary
 from .promptness import promptness_results
 from .results import Result
+from .tables import write_tables
 from .throughput import throughput_results
 
-_CHART = Path("docs/throughput.svg")
+_CHART, _TABLES = Path("docs/throughput.svg"), Path("docs/figures.inc")
 
 
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(prog="nox -s bench --", description=__doc__)
-    parser.add_argument(
-        "--quick", action="store_true", help="a minute in place of a quarter of an hour, and less exact"
-    )
+    parser.add_argument("--quick", action="store_true", help="a minute in place of five, and less exact")
     parser.add_argument("--peer", type=Path, help="client09, the driver of the Rust client, or the folder that has it")
     parser.add_argument(
         "--only", choices=["decode", "anatomy", "throughput", "promptness", "comparison"], help="a part"
@@ -52,8 +51,9 @@ def main() -> None:
                 sys.stdout.write(f"{result}\n")
                 sys.stdout.flush()
     Path("bench.json").write_text(json.dumps([attrs.asdict(result) for result in results], indent=1))
-    if not arguments.quick and arguments.only in (None, "throughput") and _CHART.parent.is_dir():
+    if not arguments.quick and arguments.only is None and _CHART.parent.is_dir():
         _CHART.write_text(draw_chart(results))
+        _TABLES.write_text(write_tables(results))
 
 
 if __name__ == "__main__":

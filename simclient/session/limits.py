@@ -41,7 +41,7 @@ class Limits:
     control_backlog: int = 65_536
     """Control events that the user has not taken; a run of slots counts once. Beyond it the control socket is not read."""
     data_batches: int = 1
-    """Batches of notifications (what one read of a socket gives, 512 KiB at most) waiting for the user. More would only be colder when
+    """Batches of notifications (what one read of a socket gives, 1 MiB at most) waiting for the user. More would only be colder when
     they are taken, and in the way of control events. Ours."""
     boundary_bytes: int = 16 * 2**20
     """Raw notifications of the newest slot kept per key to recognise a replay; beyond it their digests are. Ours."""

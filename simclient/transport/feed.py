@@ -29,9 +29,9 @@ from .writer import FrameWriter
 
 __all__ = ["Feed", "Run", "open_feed"]
 
-_MESSAGES_PER_READ = 320
-"""What is done per read should not count, yet what one read gives be dealt with in half a millisecond: control events wait for it."""
-_LEAST_READ_BYTES, _MOST_READ_BYTES = 32 * 2**10, 512 * 2**10
+_MESSAGES_PER_READ = 640
+"""What is done per read should not count, yet what one read gives be dealt with in a millisecond: control events wait for it."""
+_LEAST_READ_BYTES, _MOST_READ_BYTES = 32 * 2**10, 2**20
 _NORMAL_CLOSURE = 1000
 _ABNORMAL_CLOSURE = 1006
 """RFC 6455, 7.1.5: the code where the peer sent no close frame."""
