@@ -46,6 +46,7 @@ from .credentials import control_headers, find_key
 from .host import ControlHost, path_of
 from .limits import Limits
 from .opening import user_agent_of
+from .options import SessionOptions
 from .polling import poll
 from .raw import RawSession
 from .raw_opening import RawIdentity, attach_raw, create_raw
@@ -82,12 +83,13 @@ async def open_client(
     secret = find_key(endpoint, api_key, is_optional=True)
     agent = user_agent_of("raw", user_agent)
     headers = partial(control_headers, secret, agent)  # made anew each time: the key stands in no long-lived local
+    options = SessionOptions(limits=limits, ssl_context=ssl_context, open_stream=open_stream)
     open_socket = partial(
         open_websocket, endpoint, limits=limits.transport, ssl_context=ssl_context, open_stream=open_stream
     )
     async with open_http(limits=limits.transport, ssl_context=ssl_context, open_stream=open_stream) as http:
         host = ControlHost(endpoint, secret, agent, http)
-        yield SimulatorClient(endpoint, host, http, open_socket=lambda: open_socket(headers=headers()), limits=limits)
+        yield SimulatorClient(endpoint, host, http, open_socket=lambda: open_socket(headers=headers()), options=options)
 
 
 @final
@@ -106,13 +108,14 @@ class SimulatorClient:
         http: HttpClient,
         *,
         open_socket: Callable[[], AbstractAsyncContextManager[WebSocket]],
-        limits: Limits,
+        options: SessionOptions,
     ) -> None:
         self._endpoint = endpoint
         self._host = host
         self._http = http
         self._open_socket = open_socket
-        self._limits = limits
+        self._options = options
+        self._limits = options.limits
 
     def __repr__(self) -> str:
         return f"<SimulatorClient {redact(self._endpoint)}>"
@@ -194,7 +197,7 @@ class SimulatorClient:
         async with self._open_socket() as socket:
             reader = RawReader(socket, machine)
             identity = await introduce(reader)
-            session = RawSession(reader, identity, control_url=self._endpoint, http=self._http)
+            session = RawSession(reader, identity, control_url=self._endpoint, http=self._http, options=self._options)
             try:
                 yield session
             finally:

@@ -7,6 +7,7 @@ within a bound, for the iterator. So nothing is lost by waiting, and a wait that
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import final
 
 import trio
@@ -20,10 +21,14 @@ from ..transport.http import HttpClient
 from ..wire.accounts import AccountData
 from ..wire.requests import CloseSession, Continue, ContinueTo, ControlRequest, ResumeAttachedSession
 from ..wire.responses import Completed, ControlResponse
-from ..wire.urls import rpc_urls
+from ..wire.subscriptions import Subscription
+from ..wire.urls import rpc_urls, websocket_url
+from .options import SessionOptions
 from .raw_opening import RawIdentity
 from .raw_reader import OnEvent, RawReader
+from .raw_stream import open_raw_stream
 from .request import Address, continue_request, continue_to_request
+from .stream import NotificationStream
 
 __all__ = ["RawSession"]
 
@@ -35,12 +40,15 @@ class RawSession:
     It is an async iterator of everything that no other method has taken, in order; it ends after `Completed`.
     """
 
-    def __init__(self, reader: RawReader, identity: RawIdentity, *, control_url: str, http: HttpClient) -> None:
+    def __init__(
+        self, reader: RawReader, identity: RawIdentity, *, control_url: str, http: HttpClient, options: SessionOptions
+    ) -> None:
         """Take what the client made."""
         self._reader = reader
         self._machine = reader.machine
         self._control_url = control_url
         self._http = http
+        self._options = options
         self._slots = identity.slots
         self._has_asked_to_close = False
         self.session_id: str = identity.session_id
@@ -175,6 +183,37 @@ class RawSession:
         await self._reader.wait(wait)
         if not wait.has_come:
             raise LocalProtocolError(f"the run has completed, and the status {status!r} will not come any more")
+
+    def subscribe(
+        self,
+        subscription: Subscription,
+        *,
+        session: CreatedSession | None = None,
+        replay_from_slot: int | None = None,
+    ) -> AbstractAsyncContextManager[NotificationStream]:
+        """Receive notifications while the block is open, over a data socket of their own that is not managed either.
+
+            async with session.subscribe(Logs(mentions=program)) as logs:
+                await session.continue_until_ready(10)
+                async for log in logs:
+                    ...
+
+        The block begins when the server has acknowledged the subscription. A socket that ends before the end marker ends the stream with
+        `SubscriptionFailed`, after everything received; subscribe again with `replay_from_slot`, and know that its slot comes again. A
+        stream that is not read holds its socket back, and nothing else.
+
+        Args:
+            subscription: What to receive.
+            session: Of a parallel session: one of `sessions`.
+            replay_from_slot: Begin with what happened from this slot on (inclusive); None: only what is to come.
+
+        Raises:
+            InputError: `replay_from_slot` is not a slot, or the server has not said where the data plane is.
+            LocalProtocolError: This is a parallel session, and `session` is not given.
+            SubscriptionFailed: The server refused, or could not be reached; the cause says why.
+        """
+        url = websocket_url(self._endpoint_of(session or self._only()))
+        return open_raw_stream(url, subscription, self._options, replay_from_slot=replay_from_slot)
 
     # Requests
 

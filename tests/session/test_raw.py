@@ -16,6 +16,7 @@ from simclient.errors import (
     RemoteError,
     RemoteProtocolError,
     SessionClosed,
+    SubscriptionFailed,
 )
 from simclient.local import open_local_simulator
 from simclient.local.bundle import open_bundle, shipped_bundle
@@ -23,7 +24,7 @@ from simclient.session.client import open_client
 from simclient.session.limits import Limits
 from simclient.session.raw import RawSession
 from simclient.session.request import create_request
-from simclient.testing import ControlPeer, ControlScript, open_scripted_server
+from simclient.testing import ControlPeer, ControlScript, DataPeer, DataScript, account_diff, open_scripted_server
 from simclient.wire.discovery import ProgramExecuted
 from simclient.wire.failures import (
     InvalidRequest,
@@ -32,6 +33,7 @@ from simclient.wire.failures import (
     SessionOwnershipBusy,
     SimulationError,
 )
+from simclient.wire.notifications import AccountDiff
 from simclient.wire.requests import (
     CloseSession,
     Continue,
@@ -56,6 +58,7 @@ from simclient.wire.responses import (
     Success,
     UnknownResponse,
 )
+from simclient.wire.subscriptions import AccountDiffs
 from simclient.wire.summary import SessionSummary
 
 pytest_plugins = ["simclient.testing.fixtures"]
@@ -455,6 +458,77 @@ class TestEnds:
 
         async with raw_session(control, limits=Limits(closing_seconds=0.2)):
             pass
+
+
+class TestSubscriptions:
+    async def test_a_stream_begins_acknowledged_and_ends_at_its_marker(self) -> None:
+        """What a request causes after it is not missed; the data socket carries no key and says where to begin."""
+        has_advanced = trio.Event()
+
+        async def control(peer: ControlPeer) -> None:
+            await peer.accept_create()
+            await peer.send(ReadyForContinue())
+            await peer.expect(Continue)
+            has_advanced.set()
+            await peer.send(SlotNotification(slot=101), ReadyForContinue())
+            await peer.accept_close()
+
+        async def data(peer: DataPeer) -> None:
+            request = await peer.accept_subscribe()
+            assert (request.key.method, request.replay_from_slot) == ("accountDiffSubscribe", 99)
+            await has_advanced.wait()
+            await peer.notify(*map(account_diff, (99, 101)))
+            await peer.complete()
+            await peer.hold()
+
+        with trio.fail_after(HANG_SECONDS):
+            async with open_scripted_server(control=[control], data=[data], api_key="k") as server:
+                async with open_client(server.url, api_key="k") as client, client.open_session(REQUEST) as session:
+                    async with session.subscribe(AccountDiffs(program=PROGRAM), replay_from_slot=99) as diffs:
+                        await session.wait_ready()
+                        await session.advance(1)
+                        assert [diff.slot async for diff in diffs if isinstance(diff, AccountDiff)] == [99, 101]
+
+    async def test_a_stream_does_not_come_back(self) -> None:
+        """What came before the cut is given, then the failure with its last slot; there is no second connection."""
+
+        async def data(peer: DataPeer) -> None:
+            await peer.accept_subscribe()
+            await peer.notify(account_diff(100))
+            peer.cut()
+
+        async with one_subscription(data) as session:
+            async with session.subscribe(AccountDiffs(program=PROGRAM)) as diffs:
+                received = [await anext(diffs)]
+                with pytest.raises(SubscriptionFailed) as caught:
+                    received.append(await anext(diffs))
+        assert (len(received), caught.value.last_slot) == (1, 100)
+
+    async def test_a_refused_subscription_does_not_open_its_block(self) -> None:
+        """The cause is the server's error."""
+
+        async def data(peer: DataPeer) -> None:
+            await peer.refuse_subscribe(await peer.receive_subscribe(), -32602, "no such account")
+            await peer.hold()
+
+        async with one_subscription(data) as session:
+            with pytest.raises(SubscriptionFailed, match="no such account"):
+                async with session.subscribe(AccountDiffs(program=PROGRAM)):
+                    pytest.fail("the block was entered")
+
+
+@asynccontextmanager
+async def one_subscription(data: DataScript) -> AsyncIterator[RawSession]:
+    """Open a raw session against a server with one data socket."""
+
+    async def control(peer: ControlPeer) -> None:
+        await peer.accept_create()
+        await peer.accept_close()
+
+    with trio.fail_after(HANG_SECONDS):
+        async with open_scripted_server(control=[control], data=[data]) as server, open_client(server.url) as client:
+            async with client.open_session(REQUEST) as session:
+                yield session
 
 
 class TestCancellation:
