@@ -13,6 +13,7 @@ import attrs
 
 from ..errors import RemoteError, RemoteProtocolError
 from ..wire.failures import SimulationError, describe_failure
+from ..wire.names import short_id
 from ..wire.responses import (
     Completed,
     ErrorEvent,
@@ -47,7 +48,7 @@ _Value = TypeVar("_Value")
 class CreatedSession:
     """A session that the server has made; one of several where the create was parallel."""
 
-    session_id: str = attrs.field(repr=lambda session_id: repr(session_id[:16]))
+    session_id: str = attrs.field(repr=short_id)
     """The server's name for it; whoever knows it can read the session's state, so it is shown only in part."""
     task_id: str | None = None
     """The server's opaque name for the task that runs it."""

@@ -19,6 +19,7 @@ from ..protocol.waits import CloseWait, CreatedSession, ProgressWait, ResumeWait
 from ..rpc import SessionRpc
 from ..transport.http import HttpClient
 from ..wire.accounts import AccountData
+from ..wire.names import short_id
 from ..wire.requests import CloseSession, Continue, ContinueTo, ControlRequest, ResumeAttachedSession
 from ..wire.responses import Completed, ControlResponse
 from ..wire.subscriptions import Subscription
@@ -60,7 +61,7 @@ class RawSession:
         """The sub-sessions of a parallel session; else the one session."""
 
     def __repr__(self) -> str:
-        return f"<RawSession {self.session_id[:16]} {self._state}>"
+        return f"<RawSession {short_id(self.session_id)} {self._state}>"
 
     # What is known
 

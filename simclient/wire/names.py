@@ -6,7 +6,7 @@ import re
 
 from ..errors import InputError
 
-__all__ = ["session_id", "session_name"]
+__all__ = ["session_id", "session_name", "short_id"]
 
 _UUID = re.compile(
     r"[0-9a-f]{32}|\{?([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\}?", re.ASCII | re.IGNORECASE
@@ -44,3 +44,8 @@ def session_id(text: str, *, prefix: str = "backtest_") -> str:
         raise InputError(f"not a session id: {text[:60]!r}: expected {prefix} and 32 hex digits")
 
     return prefix + re.sub("[{}-]", "", digits).lower()
+
+
+def short_id(text: str) -> str:
+    """Return what may be shown of a session's id, which is all that its data plane asks for: enough to tell sessions apart."""
+    return f"…{text[-6:]}" if text else "(none)"

@@ -611,7 +611,7 @@ class TestParallel:
         with trio.fail_after(HANG_SECONDS):
             async with open_scripted_server(control=[control]) as server, open_client(server.url) as client:
                 async with client.open_session(request, on_created=lambda one: reported.append(one.session_id)) as raw:
-                    assert raw.session_id == "p"
+                    assert (raw.session_id, repr(raw)) == ("p", "<RawSession …p running>")
                     first, second = raw.sessions
                     assert (first.start_slot, first.end_slot, second.task_id) == (100, 102, "t2")
                     assert raw.rpc_of(first) is not None
