@@ -42,6 +42,7 @@ async def open_raw_stream(
     limits = attrs.evolve(options.limits, reconnect=attrs.evolve(options.limits.reconnect, attempts=0))
     machine = SubscriptionMachine(
         subscription,
+        start_slot=0,  # asked for when a first socket is replaced, which none is here
         exactly_once=False,  # nothing is repeated on one socket
         compress=options.compress,
         max_message_bytes=limits.max_message_bytes,
