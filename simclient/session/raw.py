@@ -195,7 +195,6 @@ class RawSession:
         """Receive notifications while the block is open, over a data socket of their own that is not managed either.
 
             async with session.subscribe(Logs(mentions=program)) as logs:
-                await session.continue_until_ready(10)
                 async for log in logs:
                     ...
 
