@@ -21,6 +21,7 @@ from simclient import (
     HttpError,
     InputError,
     ProgramError,
+    RpcError,
     open_backtest_session,
 )
 from simclient.local import open_local_simulator
@@ -134,6 +135,15 @@ class TestOnTheSimulator:
         assert caught.value.status == 503
         assert replaced is not None
         assert replaced.data[45:] == ELF
+
+    async def test_a_program_that_does_not_load_is_refused_and_nothing_changes(self) -> None:
+        """It begins as a program does, and is none: the server says so."""
+        async with ready_session() as session:
+            before = await session.rpc.get_account(program_data_address(TOKEN_PROGRAM))
+            with pytest.raises(RpcError, match="modifyAccounts failed") as caught:
+                await session.rpc.replace_program(TOKEN_PROGRAM, ELF[:64] + bytes(1000))
+            assert await session.rpc.get_account(program_data_address(TOKEN_PROGRAM)) == before
+        assert caught.value.method == "modifyAccounts"
 
     async def test_the_upgrade_authority_is_kept(self) -> None:
         """Whoever could upgrade it still can."""
