@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
+import attrs
 from cyclopts import App, Parameter
 
 from .options import FLAG, REPEATABLE
+
+if TYPE_CHECKING:
+    from ..wire.http_bodies import DepthStatus
 
 __all__ = ["depth"]
 
@@ -96,8 +100,6 @@ async def coverage(url: str | None = None, /, *, json: Annotated[bool, FLAG, Par
     Raises:
         SimClientError: The server cannot be asked, or refuses.
     """
-    import attrs
-
     from ..session.client import open_client
     from .run_config import server_url, user_agent
     from .terminal import clean, print_json_text, result_console
@@ -118,14 +120,10 @@ async def coverage(url: str | None = None, /, *, json: Annotated[bool, FLAG, Par
     return 0
 
 
-def _show(status: object, *, is_json: bool) -> int:
+def _show(status: DepthStatus, *, is_json: bool) -> int:
     """Print how far a computation is."""
-    import attrs
-
-    from ..wire.http_bodies import DepthStatus
     from .terminal import clean, print_json_text, result_console
 
-    assert isinstance(status, DepthStatus)
     if is_json:
         print_json_text(attrs.asdict(status))
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import final
 
@@ -34,8 +35,7 @@ class LineReader:
         Raises:
             RunFileError: The file is not what it was.
         """
-        self._file.seek(offset)
-        line = self._file.read(length)
+        line = os.pread(self._file.fileno(), length, offset)
         if len(line) != length:
             raise RunFileError(f"{self.path} became shorter while it was read")
         return line
