@@ -22,6 +22,18 @@ from .run import RunOptions
 __all__ = ["BlockRange", "check_only_resumes", "check_options", "run_config", "server_url", "user_agent"]
 
 _URL_VARIABLE = "SIMULATOR_URL"
+_VARIABLES = {
+    "start_slot": "SIMULATOR_START_SLOT",
+    "end_slot": "SIMULATOR_END_SLOT",
+    "advance": "SIMULATOR_ADVANCE_COUNT",
+    "parallel": "SIMULATOR_PARALLEL",
+    "account_overrides": "SIMULATOR_ACCOUNT_OVERRIDES",
+    "extra_compute_units": "SIMULATOR_EXTRA_COMPUTE_UNITS",
+    "fail_on_diff": "SIMULATOR_FAIL_ON_DIFF",
+    "plan": "SIMULATOR_PLAN",
+    "output": "SIMULATOR_OUTPUT_FILE",
+}
+"""Options that may come from the environment: there they are for every run, and no word about this one."""
 _TOKEN_PROGRAM = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"  # noqa: S105 - a program's address
 
 
@@ -112,9 +124,13 @@ def check_only_resumes(options: RunOptions) -> Path:
     """
     file = options.resume or options.retry_failed
     assert file is not None
-    if options != RunOptions(resume=options.resume, retry_failed=options.retry_failed) or (
-        options.resume and options.retry_failed
-    ):
+    given = attrs.asdict(options, recurse=False)
+    others = {
+        name
+        for name, default in attrs.asdict(RunOptions(), recurse=False).items()
+        if given[name] != default and _VARIABLES.get(name, "") not in os.environ
+    }
+    if len(others) != 1:
         raise InputError(f"a run goes on with the options that it was begun with: give nothing but the file {file}")
     return file
 

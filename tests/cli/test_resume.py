@@ -105,6 +105,20 @@ def test_events_out_of_order_are_neither_lost_nor_doubled(tmp_path: Path, undist
     assert content(output) == content(undisturbed)
 
 
+def test_the_environment_is_no_option_of_a_resumed_run(
+    tmp_path: Path, undisturbed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What stands there is for runs that are begun."""
+    output = tmp_path / "run.ndjson"
+    output.write_bytes(undisturbed.read_bytes()[:-100])
+    monkeypatch.setenv("SIMULATOR_START_SLOT", "5")
+    monkeypatch.setenv("SIMULATOR_OUTPUT_FILE", str(tmp_path / "other.ndjson"))
+
+    assert main(["run", "--resume", str(output)]) == 0
+    assert content(output) == content(undisturbed)
+    assert not (tmp_path / "other.ndjson").exists()
+
+
 def test_a_complete_run_has_nothing_left(capfd: pytest.CaptureFixture[str], tmp_path: Path, undisturbed: Path) -> None:
     """Its file is not touched."""
     output = tmp_path / "run.ndjson"
