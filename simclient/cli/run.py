@@ -28,11 +28,14 @@ class RunOptions(Place):
     """An account, such as a wallet: watch its changes. Repeatable."""
     logs: Annotated[tuple[str, ...], REPEATABLE] = ()
     """A program: watch the logs of transactions that mention it, and write them as `logs` lines. Repeatable."""
-    transactions: Annotated[tuple[str, ...], REPEATABLE] = ()
-    """A program: watch the transactions that mention it. Repeatable. With --local and nothing to watch, all that the token program does
-    is watched."""
-    program_so: Annotated[tuple[str, ...], REPEATABLE] = ()
-    """PROGRAM=FILE: execute the program of this .so file in place of the one that the chain has at an address. Repeatable."""
+    transactions: Annotated[
+        tuple[str, ...],
+        REPEATABLE,
+        Parameter(name=["--transactions", "--program-id"], env_var="SIMULATOR_PROGRAM_ID"),
+    ] = ()
+    """A program: watch the transactions that mention it. Repeatable. With --local, the token program where nothing else is watched."""
+    program_so: Annotated[tuple[str, ...], REPEATABLE, Parameter(env_var="SIMULATOR_PROGRAM_SO")] = ()
+    """PROGRAM=FILE: execute this .so in place of the program at an address. Repeatable. FILE alone belongs to a --program-id, by order."""
     account_overrides: Annotated[Path | None, Parameter(env_var="SIMULATOR_ACCOUNT_OVERRIDES")] = None
     """A JSON file of accounts to set before the first slot: {address: {lamports, owner, data: [base64, "base64"]}}."""
     extra_compute_units: Annotated[int | None, Parameter(env_var="SIMULATOR_EXTRA_COMPUTE_UNITS")] = None

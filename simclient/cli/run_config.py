@@ -32,6 +32,8 @@ _VARIABLES = {
     "fail_on_diff": "SIMULATOR_FAIL_ON_DIFF",
     "plan": "SIMULATOR_PLAN",
     "output": "SIMULATOR_OUTPUT_FILE",
+    "transactions": "SIMULATOR_PROGRAM_ID",
+    "program_so": "SIMULATOR_PROGRAM_SO",
 }
 """Options that may come from the environment: there they are for every run, and no word about this one."""
 _TOKEN_PROGRAM = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"  # noqa: S105 - a program's address
@@ -104,7 +106,7 @@ def run_config(options: RunOptions, *, url: str, available: BlockRange | None) -
         write_logs=bool(options.logs),
         send_summary=options.fail_on_diff or available is not None,
         extra_compute_units=options.extra_compute_units,
-        programs=_programs(options.program_so),
+        programs=_programs(_paired(options)),
         account_overrides=None
         if options.account_overrides is None
         else read_account_overrides(options.account_overrides),
@@ -208,6 +210,24 @@ def _subscriptions(options: RunOptions, *, is_local: bool) -> tuple[Subscription
     if transactions:
         subscriptions.append(Transactions(mentions=transactions))
     return tuple(subscriptions)
+
+
+def _paired(options: RunOptions) -> tuple[str, ...]:
+    """Return the programs of --program-so, each with its address: files alone belong to --program-id, by their order.
+
+    Raises:
+        InputError: There are more or fewer files than addresses.
+    """
+    files, addresses = options.program_so, options.transactions
+    if not files or any("=" in file for file in files):
+        return files
+    if len(files) != len(addresses):
+        raise InputError(
+            f"--program-so {files[0]}: give PROGRAM=FILE, an address and the .so file to execute there"
+            f" (or as many files as --program-id: there are {len(files)} and {len(addresses)})"
+        )
+
+    return tuple(f"{address}={file}" for address, file in zip(addresses, files, strict=True))
 
 
 def _programs(texts: tuple[str, ...]) -> tuple[ProgramReplacement, ...]:

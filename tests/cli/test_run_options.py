@@ -146,6 +146,19 @@ def test_a_program_is_replaced_from_the_first_slot_on(tmp_path: Path) -> None:
     ]
 
 
+def test_programs_are_given_as_to_todays_tool(tmp_path: Path) -> None:
+    """Addresses and files, paired by their order."""
+    (tmp_path / "new.so").write_bytes(gzip.decompress(WHIRLPOOL.read_bytes()))
+    output = tmp_path / "run.ndjson"
+    options = ["--program-id", MEMO, "--program-so", str(tmp_path / "new.so"), "--output", str(output)]
+    assert main(["run", "--local", "--slots", "5", *options]) == 0
+
+    run = read_run(output)
+    assert run.metadata.program_ids == (MEMO,)
+    assert run.metadata.program_so == (str(tmp_path / "new.so"),)
+    assert not any(one.success for one in run.transactions())
+
+
 def test_a_resumed_run_needs_the_program_that_it_was_begun_with(
     capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
