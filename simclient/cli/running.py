@@ -23,6 +23,7 @@ from .terminal import clean, error_console, result_console
 __all__ = ["NOT_STARTED_YET", "bundle_of", "range_of", "run_with"]
 
 _DIFFERENCES_EXIT_CODE = 3
+_PART_SLOTS = "part_slots"
 NOT_STARTED_YET = "ws://127.0.0.1/backtest"
 """The URL of the embedded simulator until its port is known."""
 
@@ -51,7 +52,7 @@ async def run_with(
     if options.local:
         bundle = bundle_of(options.bundle)
         available = range_of(bundle)
-        config = run_config(options, url=NOT_STARTED_YET, available=available)
+        config = _with_parts(run_config(options, url=NOT_STARTED_YET, available=available))
         if options.plan:
             return await print_plan(config, is_local=True)
         error_console().print(f"bundle {clean(available.name)}: {clean(available.origin)}", soft_wrap=True)
@@ -99,15 +100,27 @@ async def _run_on_embedded_simulator(config: RunConfig, bundle: Path, options: R
     code = CANCELLED_EXIT_CODE  # if it is interrupted before there is a simulator
     async with watch_interrupts() as interrupt:
         with interrupt.cancelling():
-            async with open_local_simulator([bundle], split_slots=_split_slots(config)) as simulator:
+            async with open_local_simulator([bundle], split_slots=_part_slots(config)) as simulator:
                 code = await _run(attrs.evolve(config, url=simulator.url), options, interrupt)
     return code
 
 
-def _split_slots(config: RunConfig) -> int | None:
-    """Return the size of the parts of a parallel run: a part for each core. An engine is a process of its own."""
+def _with_parts(config: RunConfig) -> RunConfig:
+    """Return a parallel run with the size of its parts: one for each core, since an engine is a process of its own.
+
+    It goes into the metadata, for parts that are run again must begin where they began.
+    """
+    if not config.is_parallel:
+        return config
+
     slots = config.end_slot - config.start_slot + 1
-    return -(-slots // (os.cpu_count() or 1)) if config.is_parallel else None
+    return attrs.evolve(config, origin={**config.origin, _PART_SLOTS: str(-(-slots // (os.cpu_count() or 1)))})
+
+
+def _part_slots(config: RunConfig) -> int | None:
+    """Return the size of the parts of a run that is parallel, or was."""
+    text = config.origin.get(_PART_SLOTS, "")
+    return int(text) if text.isdigit() and text != "0" else None
 
 
 async def _run(config: RunConfig, options: RunOptions, interrupt: Interrupt) -> int:

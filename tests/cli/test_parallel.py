@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import trio
 
+from simclient.cli import main
 from simclient.errors import InputError
 from simclient.local import open_local_simulator
 from simclient.research import RunConfig, RunResult, read_run, run_backtest
@@ -117,6 +118,24 @@ async def test_a_killed_parallel_run_is_run_in_parts_again(tmp_path: Path, bundl
 
     assert content(output) == before
     assert len(read_run(output).sessions()) == 8
+
+
+def test_retry_failed_runs_the_failed_parts_of_the_embedded_simulator(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path, bundle: Path
+) -> None:
+    """They begin where they began, whatever this machine would make of the range today."""
+    output = tmp_path / "run.ndjson"
+    watch = ["--transactions", SYSTEM_PROGRAM, "--output", str(output)]
+    assert main(["run", "--local", "--bundle", str(bundle), "--parallel", *watch]) == 0
+    before, lines = content(output), events(output)
+    failed = lines[-1]["data"]["sessions"][-1]
+    lines[-1]["data"]["status"], failed["status"] = "failed", "failed"
+    kept = [line for line in lines if line["type"] != "tx" or line["data"]["session_id"] != failed["session_id"]]
+    output.write_text("".join(json.dumps(line, separators=(",", ":")) + "\n" for line in kept), encoding="utf-8")
+
+    assert main(["run", "--retry-failed", str(output)]) == 0
+    assert content(output) == before
+    assert f"slots {failed['start_slot']} to {failed['end_slot']}" in capfd.readouterr().err
 
 
 def test_a_parallel_run_cannot_be_attached_to() -> None:

@@ -99,7 +99,7 @@ def _asked(overview: RunOverview) -> list[tuple[str, object]]:
         ("replaced by", ", ".join(metadata.program_so)),
         ("sessions", f"{len(overview.sessions):,}"),
         ("versions", ", ".join(f"{name} {version}" for name, version in metadata.versions.items())),
-        ("blocks", ", ".join(value for value in metadata.origin.values() if value)),
+        ("blocks", ", ".join(metadata.origin[name] for name in ("bundle", "about") if metadata.origin.get(name))),
     ]
     pairs += [
         (name.replace("_", " "), value) for name, value in parameters.items() if value and name not in _SHOWN_APART
