@@ -51,6 +51,7 @@ _OTHER_TYPES = (
     '{"type":"metadata"',
     '{"type":"summary"',
 )
+_LONGEST_TYPE = max(map(len, _OTHER_TYPES))
 _TAIL_BYTES = 1 << 20
 """From the end of the file, for the summary."""
 
@@ -117,7 +118,7 @@ def scan_file(path: Path, filters: Filters) -> ScannedFile:
         metadata=run.metadata,
         summary=summary,
         is_cut=is_cut,
-        transactions=_each_once(_filtered(frame, filters).drop("is_kept", "has_other_shape")),
+        transactions=_each_once(_filtered(frame, filters).drop("is_kept", "unknown")),
     )
 
 
@@ -140,14 +141,13 @@ def _scan(path: Path, filters: Filters) -> pl.LazyFrame:
     fits = (beginning.str.starts_with(_BEGINNING) & is_next & signature.is_not_null()).fill_null(False)
     end = line.str.tail(_END_CHARACTERS)
     without_session = line.str.len_bytes() - (end.str.len_bytes() - end.str.find(_SESSION, literal=True)).fill_null(0)
-    is_other = pl.any_horizontal(beginning.str.starts_with(kind) for kind in _OTHER_TYPES)
     return pl.scan_lines(path).select(
         key=pl.when(fits).then(signature.hash()),
         slot=slot.cast(pl.UInt64, strict=False),
         content=line.cast(pl.Binary).bin.slice(0, without_session).hash(),
         length=line.str.len_bytes(),
         is_kept=line.str.contains_any(list(filters.mentions)) if filters.mentions else pl.lit(True),
-        has_other_shape=~fits & ~is_other & (line.str.len_bytes() > 0),
+        unknown=pl.when(~fits).then(beginning.str.head(_LONGEST_TYPE)),
     )
 
 
@@ -159,7 +159,9 @@ def _decode_other_shapes(path: Path, frame: pl.DataFrame) -> pl.DataFrame:
     """
     import polars as pl
 
-    places = frame.with_row_index("line").filter("has_other_shape").select("line", "offset", "length")
+    is_other = pl.any_horizontal(pl.col("unknown").str.starts_with(kind) for kind in _OTHER_TYPES)
+    unread = frame.with_row_index("line").filter(pl.col("unknown").is_not_null() & (pl.col("length") > 0))
+    places = unread.filter(~is_other).select("line", "offset", "length")
     if places.is_empty():
         return frame
 
