@@ -13,6 +13,11 @@ __all__ = ["address_list", "address_of", "address_set", "decode_base58", "encode
 
 _ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _DIGITS = {character: value for value, character in enumerate(_ALPHABET)}
+_BASE = len(_ALPHABET)
+_PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]
+_PAIRS_OF_CHUNK = 5
+_CHUNK = _BASE ** (2 * _PAIRS_OF_CHUNK)
+"""The largest power of 58² in 64 bits."""
 _ADDRESS_BYTES = 32
 _LONGEST_ADDRESS = 44
 """Characters of the longest base58 text of 32 bytes: ceil(32 · log(256) / log(58))."""
@@ -83,10 +88,13 @@ def decode_base58(text: str) -> bytes:
 def encode_base58(data: bytes) -> str:
     """Return `data` as base58."""
     number = int.from_bytes(data, "big")
-    digits: list[str] = []
+    pairs: list[str] = []
     while number:
-        number, digit = divmod(number, 58)
-        digits.append(_ALPHABET[digit])
+        number, chunk = divmod(number, _CHUNK)  # of a long number few, since each takes all of it
+        for _ in range(_PAIRS_OF_CHUNK):
+            chunk, pair = divmod(chunk, _BASE**2)
+            pairs.append(_PAIRS[pair])
 
+    digits = "".join(reversed(pairs)).lstrip(_ALPHABET[0])
     zeros = len(data) - len(data.lstrip(b"\0"))
-    return "1" * zeros + "".join(reversed(digits))
+    return _ALPHABET[0] * zeros + digits

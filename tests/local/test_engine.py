@@ -424,4 +424,4 @@ async def test_modules_of_the_working_directory_are_not_taken(
 
 
 def process_id(engine: Engine) -> int:
-    return engine._process.pid  # pyright: ignore[reportPrivateUsage]
+    return engine.process_id

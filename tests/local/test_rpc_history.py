@@ -31,6 +31,7 @@ from solders.transaction import VersionedTransaction
 from simclient.local.bundle import BundleSlot
 from simclient.local.engine import Engine, open_engine
 from simclient.local.engine.ledger import Ledger
+from simclient.local.engine.loaded import LoadedBundle
 from simclient.local.engine.messages import Execute, Load
 from simclient.local.engine.replay import Replay
 from simclient.local.engine.rpc import RpcServer
@@ -389,7 +390,7 @@ async def test_a_long_batch_is_refused(engine: Engine) -> None:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RpcServer]:
     path = write_blocks(tmp_path_factory.mktemp("rpc") / "blocks.bundle", BLOCKS)
-    replay = Replay(Load(id=1, bundle=str(path), start_slot=FIRST_SLOT, end_slot=LAST_SLOT))
+    replay = Replay(LoadedBundle(path), Load(id=1, start_slot=FIRST_SLOT, end_slot=LAST_SLOT))
     replay.execute(Execute(id=2, transactions=[], modifications=[]))
     yield RpcServer(replay)
     replay.close()

@@ -14,6 +14,7 @@ import zstandard
 
 from simclient.local import LocalSimulator, open_local_simulator
 from simclient.local.server.limits import SimulatorLimits
+from simclient.local.server.replay_log import LogLimits
 
 from .blocks import FIRST_SLOT, LAMPORTS, PAYEE_ADDRESS, PAYER_ADDRESS, SYSTEM_PROGRAM, write_payments
 from .clients import Message, closing_code, get, going_on, open_control, open_data, post
@@ -113,7 +114,7 @@ async def test_without_replay_the_past_is_not_sent(payments: Path) -> None:
 async def test_what_is_no_longer_kept_cannot_be_replayed(tmp_path: Path) -> None:
     """A replay from before the oldest notification kept is refused, not begun with a hole."""
     path = write_payments(tmp_path / "many.bundle", slots=20, payments=5)
-    limits = SimulatorLimits(notification_bytes=20_000)
+    limits = SimulatorLimits(notifications=LogLimits(memory_bytes=20_000, disk_bytes=0))
     async with open_local_simulator([path], limits=limits) as simulator, open_control(simulator) as control:
         await control.create(FIRST_SLOT, FIRST_SLOT + 19)
         await control.advance(10)
@@ -121,6 +122,25 @@ async def test_what_is_no_longer_kept_cannot_be_replayed(tmp_path: Path) -> None
             answer = await data.subscribe(1, "accountDiffSubscribe", PAYEE_ADDRESS, replayFromSlot=FIRST_SLOT)
 
     assert "no longer kept" in answer["error"]["message"]
+
+
+async def test_what_memory_does_not_hold_is_replayed_from_disk(tmp_path: Path) -> None:
+    """A subscription that begins long after the fact gets everything from the first slot, as control does from the first event."""
+    path = write_payments(tmp_path / "many.bundle", slots=60, payments=5)
+    small = LogLimits(memory_bytes=20_000, disk_bytes=2**24)
+    limits = SimulatorLimits(notifications=small, events=LogLimits(memory_bytes=2_000, disk_bytes=2**20))
+    last = FIRST_SLOT + 59
+    async with open_local_simulator([path], limits=limits) as simulator, open_control(simulator) as control:
+        await control.create(FIRST_SLOT, last, disconnectTimeoutSecs=60)
+        await control.advance(60)
+        async with open_data(simulator, control) as data, open_control(simulator) as again:
+            await data.subscribe(1, "transactionSubscribe", {"mentions": [PAYEE_ADDRESS]}, replayFromSlot=FIRST_SLOT)
+            assert slots(await data.until_complete()) == [
+                slot for slot in range(FIRST_SLOT, last + 1) for _ in range(5)
+            ]
+            await again.ask("attachBacktestSession", {"session_id": control.session_id, "last_sequence": None})
+            events = await again.until("completed")
+            assert [event["seqId"] for event in events] == list(range(1, len(events) + 1))
 
 
 async def test_compressed_notifications_are_one_stream(payments: Path) -> None:
@@ -179,7 +199,7 @@ async def test_a_slow_reader_holds_up_nobody_else(tmp_path: Path) -> None:
     """A reader that does not read stops its own session when the log is full, and another session runs to its end."""
     path = write_payments(tmp_path / "many.bundle", slots=400, payments=8)
     last = FIRST_SLOT + 399
-    limits = SimulatorLimits(notification_bytes=100_000)
+    limits = SimulatorLimits(notifications=LogLimits(memory_bytes=100_000, disk_bytes=0))
     async with (
         open_local_simulator([path], limits=limits) as simulator,
         open_control(simulator) as slow,
@@ -281,10 +301,53 @@ async def test_a_dead_engine_ends_its_session_only(payments: Path) -> None:
             await control.create(FIRST_SLOT, LAST_SLOT)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the processes are found in /proc")
+async def test_a_dead_template_is_replaced(tmp_path: Path) -> None:
+    """When the process that engines are forked from is killed, its sessions fail, and the next session has another one."""
+    payments = write_payments(tmp_path / "many.bundle", slots=500)
+    async with open_local_simulator([payments]) as simulator:
+        async with open_control(simulator) as control:
+            await control.create(FIRST_SLOT, LAST_SLOT)
+            [template] = children(os.getpid())
+            os.kill(template, signal.SIGKILL)
+            answers = ["readyForContinue"]
+            while answers[-1] == "readyForContinue":  # an engine may be quicker than the news of its template's death
+                await control.send("continue", going_on())
+                answers.append((await control.until("error", "readyForContinue", "completed"))[-1]["method"])
+            assert answers[-1] == "error"
+        async with open_control(simulator) as control:
+            await control.create(FIRST_SLOT, LAST_SLOT)
+            assert (await control.advance(9))[-1]["method"] == "completed"
+
+
+async def test_a_bundle_put_in_anothers_place_is_read_anew(tmp_path: Path) -> None:
+    """A session begun after the file was replaced has the new file's state; one that runs goes on with the old one's."""
+    path = write_payments(tmp_path / "b.bundle")
+    async with open_local_simulator([path]) as simulator, open_control(simulator) as before:
+        await before.create(FIRST_SLOT, LAST_SLOT)
+        write_payments(tmp_path / "new.bundle", payments=2).rename(path)
+        gains = []
+        async with open_control(simulator) as after:
+            await after.create(FIRST_SLOT, LAST_SLOT)
+            for control in (before, after):
+                await control.advance(9)
+                balance = (await post(simulator, control.endpoint, "getBalance", PAYEE_ADDRESS)).json()["result"][
+                    "value"
+                ]
+                gains.append((balance - LAMPORTS) // 1_000_000)
+
+    assert gains == [5, 10]
+
+
 def engines() -> list[int]:
-    """Return the processes that this one has started."""
-    children = Path(f"/proc/{os.getpid()}/task").glob("*/children")
-    return [int(pid) for child in children for pid in child.read_text().split()]
+    """Return the engine processes: what the templates, which this process has started, have forked."""
+    return [engine for template in children(os.getpid()) for engine in children(template)]
+
+
+def children(pid: int) -> list[int]:
+    """Return what a process has started."""
+    threads = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for thread in threads for child in thread.read_text().split()]
 
 
 async def refused_status(simulator: LocalSimulator, path: str) -> int:

@@ -78,6 +78,21 @@ class BundleReader:
         """Close the file; may be called again."""
         self._file.close()
 
+    def reopen(self) -> None:
+        """Go on with a file of one's own, at the same place: a forked process shares the place in the one that it inherited.
+
+        Raises:
+            BundleError: The file is no longer there.
+        """
+        place = self._file.tell()
+        try:
+            self._file = self.path.open("rb")
+        except OSError as error:
+            raise BundleError(f"cannot open the bundle {self.path} again: {error.strerror}") from error
+
+        self._file.seek(place)
+        self._records.go_on_with(self._file)
+
     def accounts(self) -> Iterator[BundleAccount]:
         """Read the accounts as they were before the first slot.
 
@@ -126,6 +141,10 @@ class _Records:
         self._chunk_offset = 0
         self._record_number = 0
         self._failure = ""
+
+    def go_on_with(self, file: BinaryIO) -> None:
+        """Read from another file object of the same file."""
+        self._file = file
 
     def take(self) -> Record:
         """Return the next record; the end record is the last that may be taken.

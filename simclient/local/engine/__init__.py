@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from .messages import ModifiedAccount as ModifiedAccount
     from .process import Engine as Engine
     from .process import PendingSlots as PendingSlots
-    from .process import open_engine as open_engine
+    from .templates import EngineTemplates as EngineTemplates
+    from .templates import open_engine as open_engine
     from .values import Kind as Kind
     from .values import Published as Published
     from .values import SlotResult as SlotResult
@@ -25,6 +26,7 @@ __all__ = [
     "Action",
     "BatchFilter",
     "Engine",
+    "EngineTemplates",
     "FoundBatch",
     "Kind",
     "ModifiedAccount",
@@ -38,7 +40,8 @@ __all__ = [
 _HOMES = {
     "Engine": "process",
     "PendingSlots": "process",
-    "open_engine": "process",
+    "EngineTemplates": "templates",
+    "open_engine": "templates",
     "Kind": "values",
     "Published": "values",
     "SlotResult": "values",

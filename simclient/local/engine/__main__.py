@@ -1,7 +1,9 @@
-"""`python -m simclient.local.engine`: an engine process; started by `open_engine`, not by hand."""
+"""`python -m simclient.local.engine bundle|recording FILE`: a template process; started by `open_template`, not by hand."""
 
 from __future__ import annotations
 
-from .worker import main
+import sys
 
-main()
+from .template import main
+
+main(sys.argv[1], sys.argv[2])

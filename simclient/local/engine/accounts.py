@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from functools import lru_cache
 
 from solders.account import Account
 from solders.pubkey import Pubkey
@@ -22,6 +23,7 @@ __all__ = [
     "TOKEN_PROGRAM",
     "TOKEN_PROGRAMS",
     "TokenAccount",
+    "address_text",
     "decimals_of",
     "is_absent",
     "is_token_account",
@@ -89,7 +91,7 @@ def ui_account(account: Account | None) -> dict[str, object] | None:
     return {
         "lamports": account.lamports,
         "data": [b64encode(account.data).decode("ascii"), "base64"],
-        "owner": str(account.owner),
+        "owner": address_text(account.owner),
         "executable": account.executable,
         "rentEpoch": account.rent_epoch,
         "space": len(account.data),
@@ -122,8 +124,18 @@ def decimals_of(mint: Account | None) -> int:
     return 0 if mint is None or len(mint.data) < MINT_BYTES else mint.data[_DECIMALS_AT]
 
 
+@lru_cache(maxsize=2**16)
+def address_text(address: Pubkey) -> str:
+    """Return an address in base58; most are asked for again and again."""
+    return str(address)
+
+
+@lru_cache(maxsize=2**14)
 def ui_amount(amount: int, decimals: int) -> dict[str, object]:
-    """Return an amount as Solana's RPC writes it: no number where the power of ten is more than a u64 holds."""
+    """Return an amount as Solana's RPC writes it: no number where the power of ten is more than a u64 holds.
+
+    What comes out is shared: it is not to be changed.
+    """
     text = f"{amount:0{decimals + 1}d}"
     whole, fraction = (text[:-decimals], text[-decimals:].rstrip("0")) if decimals else (text, "")
     shown = f"{whole}.{fraction}" if fraction else whole

@@ -5,6 +5,7 @@ A message is four bytes of length (little-endian) and a msgpack map. Every reque
 
 from __future__ import annotations
 
+from struct import Struct
 from typing import Literal
 
 import msgspec
@@ -12,8 +13,14 @@ import msgspec
 from .values import Published
 
 __all__ = [
+    "BUNDLE",
+    "BURY",
+    "FORK",
     "LENGTH_BYTES",
     "LONGEST_MESSAGE_BYTES",
+    "RECORDING",
+    "TEMPLATE_ANSWER",
+    "TEMPLATE_REQUEST",
     "Action",
     "Answer",
     "Answered",
@@ -26,6 +33,7 @@ __all__ = [
     "Load",
     "Loaded",
     "ModifiedAccount",
+    "Prepared",
     "Request",
     "Rpc",
     "Scout",
@@ -33,6 +41,11 @@ __all__ = [
     "frame",
 ]
 
+BUNDLE, RECORDING = "bundle", "recording"
+"""What a template process has loaded: its first argument; the second is the file."""
+FORK, BURY = b"F", b"B"
+TEMPLATE_REQUEST, TEMPLATE_ANSWER = Struct("<ci"), Struct("<i")
+"""What is asked of a template process; see `template.py`."""
 LENGTH_BYTES = 4
 LONGEST_MESSAGE_BYTES = 2**31
 """Both ends are ours; this only catches a stream that is out of step."""
@@ -79,10 +92,9 @@ class Action(msgspec.Struct, frozen=True):
 
 
 class Load(msgspec.Struct, frozen=True, tag="load", kw_only=True):
-    """Load a bundle and execute everything before `start_slot`."""
+    """Begin a session: execute everything before `start_slot`."""
 
     id: int
-    bundle: str
     start_slot: int
     end_slot: int
     extra_compute_units: int = 0
@@ -91,8 +103,6 @@ class Load(msgspec.Struct, frozen=True, tag="load", kw_only=True):
     filters: list[BatchFilter] = []
     """What `Scout` looks for."""
     actions: list[Action] = []
-    is_recording: bool = False
-    """The file is no bundle but a recording, which is given again and not executed."""
     speed: float | None = None
     """Of a recording, as a multiple of the recorded one; None: without waiting."""
 
@@ -115,6 +125,12 @@ class Execute(msgspec.Struct, frozen=True, tag="execute", kw_only=True):
     """Not beyond this one; None: the range's."""
     stop_at: tuple[int, int] | None = None
     """Stop in this slot, just before this batch of it."""
+
+
+class Prepared(msgspec.Struct, frozen=True, tag="prepared"):
+    """A template process has the bundle's accounts: its only message, unless that is `Failed`."""
+
+    id: int = 0
 
 
 class Rpc(msgspec.Struct, frozen=True, tag="rpc"):
@@ -196,7 +212,7 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
 
 
 Request = Load | Scout | Execute | Rpc
-Answer = Loaded | Scouted | Executed | Answered | Failed
+Answer = Prepared | Loaded | Scouted | Executed | Answered | Failed
 
 
 def frame(message: Request | Answer) -> bytes:

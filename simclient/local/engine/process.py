@@ -1,16 +1,12 @@
-"""The server's end of an engine process.
+"""The server's end of an engine process; `templates.py` starts one.
 
-The process is started for one session and ends with it, whatever happens to either side. Requests are numbered, so that one whose caller
-was cancelled does not confuse the next. A process that dies fails every pending and later request with `ConnectionLost`.
+Requests are numbered, so that one whose caller was cancelled does not confuse the next. A process that dies fails every pending and later
+request with `ConnectionLost`.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
-from pathlib import Path
-from subprocess import PIPE
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TypeVar, final
 
@@ -18,16 +14,13 @@ import msgspec
 import trio
 
 from ...errors import BundleError, ConnectionLost, InputError
-from ...transport.companion import running_beside
 from ...wire.accounts import AccountData
 from ...wire.summary import SessionSummary
 from .messages import (
     LENGTH_BYTES,
     LONGEST_MESSAGE_BYTES,
-    Action,
     Answer,
     Answered,
-    BatchFilter,
     Execute,
     Executed,
     ExecutedSlot,
@@ -43,90 +36,30 @@ from .messages import (
 )
 from .values import SlotResult, TransactionRefused
 
-__all__ = ["Engine", "PendingSlots", "open_engine"]
+__all__ = ["Engine", "PendingSlots", "read_message", "refusal"]
 
 _AnswerT = TypeVar("_AnswerT", Loaded, Scouted, Executed, Answered)
 
 _READ_BYTES = 256 * 2**10
 _U64_MAX = 2**64 - 1
 _UNWRITTEN_REQUESTS = 64
-"""Requests waiting for the pipe; more callers wait their turn."""
-_BURIAL_SECONDS = 5.0
-"""A killed process ends at once, unless the kernel holds it in a read of a disk that does not answer."""
-
-
-@asynccontextmanager
-async def open_engine(
-    bundle: Path,
-    *,
-    start_slot: int,
-    end_slot: int,
-    extra_compute_units: int | None = None,
-    signers: Iterable[str] = (),
-    filters: Sequence[BatchFilter] = (),
-    actions: Sequence[Action] = (),
-    is_recording: bool = False,
-    speed: float | None = None,
-) -> AsyncGenerator[Engine]:
-    """Start an engine process for one session; it is gone when the block is left.
-
-    It does not look for modules in the working directory (`-P`): a `trio.py` of the user's is not ours to run.
-
-    Args:
-        bundle: The file to replay.
-        start_slot: The first slot; earlier slots of the bundle are executed in silence first.
-        end_slot: The last slot, inclusive.
-        extra_compute_units: Added to each limit that a transaction sets; signatures are then not verified.
-        signers: Only recorded transactions that one of these has signed are executed; empty: all.
-        filters: What `look_ahead` looks for.
-        actions: What is done by itself.
-        is_recording: The file is a recording, which is given again and not executed.
-        speed: Of a recording, as a multiple of the recorded one; None: without waiting.
-
-    Raises:
-        BundleError: The bundle cannot be read.
-        InputError: An action has a transaction or an account that is none.
-        ConnectionLost: The process could not be started, or died.
-    """
-    process = await _start()
-    engine = Engine(process)
-    try:
-        async with (
-            running_beside(engine.write_requests, name="engine requests"),
-            running_beside(engine.read_answers, name="engine answers"),
-        ):
-            await engine.load(
-                lambda number: Load(
-                    id=number,
-                    bundle=str(bundle),
-                    start_slot=start_slot,
-                    end_slot=end_slot,
-                    extra_compute_units=extra_compute_units or 0,
-                    signers=frozenset(signers),
-                    filters=list(filters),
-                    actions=list(actions),
-                    is_recording=is_recording,
-                    speed=speed,
-                )
-            )
-            yield engine
-    finally:
-        process.kill()
-        with trio.move_on_after(_BURIAL_SECONDS, shield=True):
-            await engine.aclose()
-            await process.wait()
+"""Requests waiting for the socket; more callers wait their turn."""
 
 
 @final
 class Engine:
-    """A running engine process; made by `open_engine`."""
+    """A running engine process.
 
-    def __init__(self, process: trio.Process) -> None:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        self._process = process
-        self._stdin = process.stdin
-        self._stdout = process.stdout
+    Args:
+        process_id: Its own.
+        stream: The socket that it serves.
+        bury: Kills it if it still runs, and returns its exit status; None where nobody knows that any more.
+    """
+
+    def __init__(self, process_id: int, stream: trio.SocketStream, bury: Callable[[], Awaitable[int | None]]) -> None:
+        self.process_id = process_id
+        self._stream = stream
+        self._bury = bury
         self._requests, self._unwritten = trio.open_memory_channel[bytes](_UNWRITTEN_REQUESTS)
         self._pending: dict[int, _Pending] = {}
         self._number = 0
@@ -203,26 +136,23 @@ class Engine:
         """
         return (await self._call(lambda number: Rpc(number, body), Answered)).body
 
-    async def load(self, request: Callable[[int], Load]) -> None:
-        """Load the bundle; the first request."""
-        self.next_slot = (await self._call(request, Loaded)).next_slot
+    async def load(self, request: Load) -> None:
+        """Begin the session; the first request."""
+        answer = await self._call(lambda number: msgspec.structs.replace(request, id=number), Loaded)
+        self.next_slot = answer.next_slot
 
     async def write_requests(self) -> None:
         """Write requests in order; a task."""
         try:
             async for request in self._unwritten:
-                await self._stdin.send_all(request)
+                await self._stream.send_all(request)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return  # the process has died, which the reader tells
 
     async def read_answers(self) -> None:
         """Read answers and wake their callers until the process ends; a task."""
         decoder = msgspec.msgpack.Decoder(Answer)
-        while (length := await self._read_exactly(LENGTH_BYTES)) is not None:
-            size = int.from_bytes(length, "little")
-            body = await self._read_exactly(size) if size < LONGEST_MESSAGE_BYTES else None
-            if body is None:
-                break
+        while (body := await read_message(self._stream)) is not None:
             answer: Answer = decoder.decode(body)
             pending = self._pending.pop(answer.id, None)
             if pending is not None:
@@ -231,11 +161,11 @@ class Engine:
         await self._mourn()
 
     async def aclose(self) -> None:
-        """Close the pipes."""
+        """End the process."""
         self._requests.close()
         self._unwritten.close()
-        await self._stdin.aclose()
-        await self._stdout.aclose()
+        await trio.aclose_forcefully(self._stream)
+        await self._bury()
 
     async def _call(self, request: Callable[[int], Request], kind: type[_AnswerT]) -> _AnswerT:
         return await self._finish(await self._begin(request), kind)
@@ -259,7 +189,7 @@ class Engine:
             self._pending.pop(pending.number, None)
         self._check_alive(pending)
         if isinstance(pending.answer, Failed):
-            raise _refusal(pending.answer)
+            raise refusal(pending.answer)
 
         assert isinstance(pending.answer, kind)
         return pending.answer
@@ -269,20 +199,11 @@ class Engine:
             raise ConnectionLost(self._death)
 
     async def _mourn(self) -> None:
-        status = await self._process.wait()
-        self._death = f"the engine process ended with status {status}; its standard error may say why"
+        status = await self._bury()
+        how = "together with its template" if status is None else f"with status {status}"
+        self._death = f"the engine process ended {how}; its standard error may say why"
         for pending in self._pending.values():
             pending.done.set()
-
-    async def _read_exactly(self, size: int) -> bytes | None:
-        """Return so many bytes; None where the stream ends before."""
-        buffer = bytearray()
-        while len(buffer) < size:
-            chunk = await self._stdout.receive_some(min(_READ_BYTES, size - len(buffer)))
-            if not chunk:
-                return None
-            buffer += chunk
-        return bytes(buffer)
 
 
 @final
@@ -314,15 +235,29 @@ class _Pending:
         self.answer: Answer | None = None
 
 
-async def _start() -> trio.Process:
-    command = [sys.executable, "-P", "-m", "simclient.local.engine"]
+async def read_message(stream: trio.SocketStream) -> bytes | None:
+    """Read one message of a process; None where the stream ends, or is out of step."""
+    length = await _read_exactly(stream, LENGTH_BYTES)
+    size = LONGEST_MESSAGE_BYTES if length is None else int.from_bytes(length, "little")
+    return await _read_exactly(stream, size) if size < LONGEST_MESSAGE_BYTES else None
+
+
+async def _read_exactly(stream: trio.SocketStream, size: int) -> bytes | None:
+    buffer = bytearray()
     try:
-        return await trio.lowlevel.open_process(command, stdin=PIPE, stdout=PIPE)
-    except OSError as error:
-        raise ConnectionLost(f"the engine process cannot be started: {error}") from error
+        while len(buffer) < size:
+            chunk = await stream.receive_some(min(_READ_BYTES, size - len(buffer)))
+            if not chunk:
+                return None
+            buffer += chunk
+    except (trio.BrokenResourceError, trio.ClosedResourceError):
+        return None
+
+    return bytes(buffer)
 
 
-def _refusal(failed: Failed) -> InputError:
+def refusal(failed: Failed) -> InputError:
+    """Return the exception that a refused request is."""
     match failed.reason:
         case "bundle":
             return BundleError(failed.message)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 from solders.transaction_metadata import TransactionMetadata
 
-from .accounts import TokenAccount, ui_account, ui_amount
+from .accounts import TokenAccount, address_text, ui_account, ui_amount
 from .svm import Execution, Machine
 from .transactions import instruction_json, transaction_json, version_of
 from .values import Published
@@ -21,23 +21,25 @@ def notes_of(machine: Machine, execution: Execution, tx_index: int) -> Iterator[
     signature = str(execution.transaction.signatures[0])
     slot = machine.slot
     for change in execution.changes:
+        address = address_text(change.address)
         result = {
             "context": {"slot": slot},
-            "account": str(change.address),
+            "account": address,
             "signature": signature,
             "tx_index": tx_index,
             "block_time": machine.block_time,
             "pre": ui_account(change.pre),
             "post": ui_account(change.post),
         }
-        owners = dict.fromkeys(str(account.owner) for account in (change.pre, change.post) if account is not None)
-        yield Published("accountDiff", (str(change.address),), tuple(owners), msgspec.json.encode(result)), False
+        states = (change.pre, change.post)
+        owners = dict.fromkeys(address_text(state.owner) for state in states if state is not None)
+        yield Published("accountDiff", (address,), tuple(owners), msgspec.json.encode(result)), False
 
-    mentioned = tuple(dict.fromkeys(map(str, execution.keys.all)))
+    mentioned = tuple(dict.fromkeys(map(address_text, execution.keys.all)))
     yield Published("transaction", mentioned, (), transaction_result(machine, execution, tx_index)), True
     logs = {
         "context": {"slot": slot},
-        "value": {"signature": signature, "err": execution.error, "logs": execution.meta.logs()},
+        "value": {"signature": signature, "err": execution.error, "logs": execution.logs},
     }
     yield Published("logs", mentioned, (), msgspec.json.encode(logs)), False
 
@@ -60,7 +62,7 @@ def transaction_result(machine: Machine, execution: Execution, tx_index: int) ->
             "preTokenBalances": _token_balances(machine, execution.pre_tokens),
             "postTokenBalances": _token_balances(machine, execution.post_tokens),
             "innerInstructions": _inner_instructions(meta),
-            "logMessages": meta.logs(),
+            "logMessages": execution.logs,
             "computeUnitsConsumed": meta.compute_units_consumed(),
             "rewards": [],
             "loadedAddresses": {
@@ -87,8 +89,8 @@ def _token_balances(machine: Machine, tokens: Sequence[TokenAccount | None]) -> 
     return [
         {
             "accountIndex": index,
-            "mint": str(token[0]),
-            "owner": str(token[1]),
+            "mint": address_text(token[0]),
+            "owner": address_text(token[1]),
             "uiTokenAmount": ui_amount(token[2], machine.decimals(token[0])),
         }
         for index, token in enumerate(tokens)

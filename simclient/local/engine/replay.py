@@ -9,22 +9,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final, final
 
-from solders.account import Account
-from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
 from ...errors import BundleError, InputError
-from ..bundle import BundleReader, BundleSlot, open_bundle
+from ..bundle import BundleSlot
 from .actions import ScheduledActions
 from .blocks import ReadBlock
 from .ledger import Ledger
+from .loaded import LoadedBundle
 from .messages import Execute, Executed, ExecutedSlot, Load, Scouted
 from .open_block import OpenBlock, execute_block
 from .scout import BatchScout
-from .svm import Machine
 from .transactions import read_transaction
 from .values import TransactionRefused
 
@@ -36,40 +33,35 @@ _TURN_SECONDS: Final = 0.02
 """After so long an answer is given, so that an RPC request does not wait longer behind a long run."""
 _TURN_BYTES: Final = 2**20
 """And after so many bytes of notifications."""
-_LOOKUP_TABLES: Final = Pubkey.from_string("AddressLookupTab1e1111111111111111111111111")
 
 
 @final
 class Replay:
     """The bundle, the machine, and where the two are."""
 
-    def __init__(self, load: Load) -> None:
-        """Load the accounts and execute, in silence, everything before `start_slot`.
+    def __init__(self, bundle: LoadedBundle, load: Load) -> None:
+        """Execute, in silence, everything before the first slot; the bundle is this replay's from now on.
 
         Raises:
             BundleError: The bundle cannot be read.
             InputError: An action is none.
         """
+        self._bundle = bundle
         self._actions = ScheduledActions(load.actions)
-        self._reader: BundleReader = open_bundle(load.bundle)
         self._end_slot = load.end_slot
         self._signers = load.signers
-        self._tables: dict[Pubkey, Account] = {}
-        self.machine = Machine(self._reader.header.signatures, extra_compute_units=load.extra_compute_units)
-        for account in self._reader.accounts():
-            self.machine.load(account)
-            if account.owner == bytes(_LOOKUP_TABLES):
-                address = Pubkey.from_bytes(account.address)
-                self._tables[address] = Account(account.lamports, account.data, _LOOKUP_TABLES, False)
+        self._tables = bundle.tables
+        self.machine = bundle.machine
+        self.machine.raise_compute_limits(load.extra_compute_units)
         self._scout = BatchScout(
-            Path(load.bundle),
+            bundle.path,
             start_slot=load.start_slot,
             end_slot=load.end_slot,
             filters=load.filters,
             tables=self._tables.get,
             signers=load.signers,
         )
-        self._blocks: Iterator[BundleSlot] = iter(self._reader.slots())
+        self._blocks: Iterator[BundleSlot] = iter(bundle.reader.slots())
         self._next: BundleSlot | None = next(self._blocks, None)
         self._damage: BundleError | None = None
         """Why the bundle cannot be read beyond the blocks that were executed."""
@@ -85,7 +77,7 @@ class Replay:
 
     def close(self) -> None:
         """Close the bundle."""
-        self._reader.close()
+        self._bundle.close()
         self._scout.close()
 
     def send(self, transaction: VersionedTransaction) -> None:

@@ -8,7 +8,7 @@ are never checked, since the bundle does not hold the 150 blocks before its firs
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import final
 
 import attrs
@@ -35,9 +35,19 @@ _SLOT_MILLISECONDS = 400
 """What a slot takes by design (`DEFAULT_MS_PER_SLOT`, solana-clock)."""
 _SLOT_HASHES = 512
 """Kept by the sysvar (`MAX_ENTRIES`, solana-slot-hashes)."""
+_CHANGED_BY_CLOCK = (
+    Pubkey.from_string("SysvarC1ock11111111111111111111111111111111"),
+    Pubkey.from_string("SysvarS1otHashes111111111111111111111111111"),
+)
+_MOST_GLANCES = 100_000
+"""Some 200 bytes each."""
 _UPGRADEABLE_LOADER = Pubkey.from_string("BPFLoaderUpgradeab1e11111111111111111111111")
 _PROGRAM_TAG = (2).to_bytes(4, "little")
 """`UpgradeableLoaderState::Program`; the address of the program data follows."""
+
+
+_Glance = tuple[int, TokenAccount | None]
+"""An account's lamports, and what it holds if it is a token account."""
 
 
 @attrs.frozen(kw_only=True)
@@ -56,6 +66,7 @@ class Execution:
     transaction: VersionedTransaction
     keys: Keys
     meta: TransactionMetadata
+    logs: tuple[str, ...]
     error: object
     """Solana's JSON form of the error; None for a success."""
     was_executed: bool
@@ -71,15 +82,17 @@ class Execution:
 class Machine:
     """One LiteSVM, driven block by block."""
 
-    def __init__(self, signatures: Signatures, *, extra_compute_units: int = 0) -> None:
-        verify = signatures is Signatures.VERIFIED and not extra_compute_units  # a raised limit is not what was signed
-        svm = LiteSVM().with_sigverify(verify).with_blockhash_check(False)
+    def __init__(self, signatures: Signatures) -> None:
+        svm = LiteSVM().with_sigverify(signatures is Signatures.VERIFIED).with_blockhash_check(False)
         self._svm = svm.with_transaction_history(0).with_log_bytes_limit(None)
         self._is_behind = False
         """Whether the sysvars are those of an earlier block."""
         self.addresses: set[Pubkey] = set()
         """Of every account that was ever set or written here."""
-        self._extra_compute_units = extra_compute_units
+        self._extra_compute_units = 0
+        self._glances: dict[Pubkey, _Glance] = {}
+        """Of accounts that transactions have named, as they are now: reading one anew copies all of it, a program's code too."""
+        self._decimals: dict[Pubkey, int] = {}
         self._program_of = {  # the programs that the runtime brings can be replaced like any other
             Pubkey.from_bytes(account.data[4:36]): address
             for address, account in self.svm.get_program_accounts(_UPGRADEABLE_LOADER)
@@ -104,6 +117,12 @@ class Machine:
     @svm.setter
     def svm(self, svm: LiteSVM) -> None:
         self._svm = svm
+
+    def raise_compute_limits(self, extra_units: int) -> None:
+        """Add to each limit that a transaction sets; signatures are then not verified, since that is not what was signed."""
+        if extra_units:
+            self._extra_compute_units = extra_units
+            self._svm = self._svm.with_sigverify(False)
 
     def load(self, account: BundleAccount) -> None:
         """Put an account there before the first slot.
@@ -139,6 +158,8 @@ class Machine:
         """Set an account; new program data takes effect at once."""
         self.svm.set_account(address, account)
         self.addresses.add(address)
+        self._glances.pop(address, None)
+        self._decimals.pop(address, None)
         if account.owner == _UPGRADEABLE_LOADER and account.data[:4] == _PROGRAM_TAG:
             self._program_of[Pubkey.from_bytes(account.data[4:36])] = address
         program = self._program_of.get(address)
@@ -154,7 +175,10 @@ class Machine:
 
     def decimals(self, mint: Pubkey) -> int:
         """Return the decimals of a mint."""
-        return decimals_of(self.get_account(mint))
+        decimals = self._decimals.get(mint)
+        if decimals is None:
+            decimals = self._decimals[mint] = decimals_of(self.get_account(mint))
+        return decimals
 
     def begin(self, block: BundleSlot) -> None:
         """Move to the next block."""
@@ -173,30 +197,33 @@ class Machine:
         """Execute one transaction and keep what it changed."""
         if self._extra_compute_units:
             transaction = raise_compute_limit(transaction, self._extra_compute_units)
-        keys = keys_of(transaction, self.svm.get_account)
-        before = self._read(keys)
-        result = self.svm.send_transaction(transaction)
-        after = self._read(keys)
-        self.addresses.update(keys.writable)
-        payer = keys.all[0]
+        svm = self.svm
+        keys = keys_of(transaction, svm.get_account)
+        written = dict.fromkeys(keys.writable)
+        before = {key: self.get_account(key) for key in written}
+        seen_before = [self._glance(key, before) for key in keys.all]
+        result = svm.send_transaction(transaction)
+        after = {key: self.get_account(key) for key in written}
+        self._forget(written)
+        seen_after = [self._glance(key, after) for key in keys.all]
         meta, error = (
             (result.meta(), error_of(result)) if isinstance(result, FailedTransactionMetadata) else (result, None)
+        )
+        changes = tuple(
+            AccountChange(address=key, pre=before[key], post=after[key]) for key in written if before[key] != after[key]
         )
         return Execution(
             transaction=transaction,
             keys=keys,
             meta=meta,
+            logs=tuple(meta.logs()),
             error=error,
-            was_executed=error is None or before[payer] != after[payer],
-            changes=tuple(
-                AccountChange(address=key, pre=before[key], post=after[key])
-                for key in dict.fromkeys(keys.writable)
-                if before[key] != after[key]
-            ),
-            pre_balances=_balances(keys, before),
-            post_balances=_balances(keys, after),
-            pre_tokens=_tokens(keys, before),
-            post_tokens=_tokens(keys, after),
+            was_executed=error is None or bool(changes and changes[0].address == keys.all[0]),
+            changes=changes,
+            pre_balances=tuple(lamports for lamports, _ in seen_before),
+            post_balances=tuple(lamports for lamports, _ in seen_after),
+            pre_tokens=tuple(token for _, token in seen_before),
+            post_tokens=tuple(token for _, token in seen_after),
         )
 
     def simulate(self, transaction: VersionedTransaction) -> SimulatedTransactionInfo | FailedTransactionMetadata:
@@ -209,19 +236,27 @@ class Machine:
         if self._hashes:
             self._svm.set_slot_hashes(list(self._hashes))
 
-    def _read(self, keys: Keys) -> dict[Pubkey, Account | None]:
-        return {key: self.get_account(key) for key in keys.all}
+        for address in _CHANGED_BY_CLOCK:
+            self._glances.pop(address, None)
+
+    def _glance(self, address: Pubkey, read: Mapping[Pubkey, Account | None]) -> _Glance:
+        """Return the lamports of an account and what it holds as a token account, from what was just read if it is there."""
+        glance = self._glances.get(address)
+        if glance is None:
+            account = read[address] if address in read else self.get_account(address)
+            glance = self._glances[address] = (0 if account is None else account.lamports, token_account(account))
+        return glance
+
+    def _forget(self, written: Iterable[Pubkey]) -> None:
+        """Accounts were written: what is remembered of them is no longer so."""
+        self.addresses.update(written)
+        if len(self._glances) > _MOST_GLANCES:
+            self._glances.clear()
+        for address in written:
+            self._glances.pop(address, None)
+            self._decimals.pop(address, None)
 
 
 def error_of(result: FailedTransactionMetadata) -> object:
     """Return the error in Solana's JSON form: a name, or a map for one with details."""
     return msgspec.json.decode(result.to_json())["err"]
-
-
-def _balances(keys: Keys, accounts: dict[Pubkey, Account | None]) -> tuple[int, ...]:
-    found = (accounts[key] for key in keys.all)
-    return tuple(0 if account is None else account.lamports for account in found)
-
-
-def _tokens(keys: Keys, accounts: dict[Pubkey, Account | None]) -> tuple[TokenAccount | None, ...]:
-    return tuple(token_account(accounts[key]) for key in keys.all)

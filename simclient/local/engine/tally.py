@@ -32,7 +32,7 @@ class Tally:
 
         if recorded.post_balances is not None and recorded.post_balances != execution.post_balances:
             self._balances += 1
-        if recorded.logs is not None and recorded.logs != tuple(execution.meta.logs()):
+        if recorded.logs is not None and recorded.logs != execution.logs:
             self._logs += 1
 
     def counts(self) -> tuple[int, int, int, int, int]:

@@ -15,6 +15,7 @@ from solders.transaction import SanitizeError, VersionedTransaction
 
 from ...errors import InputError
 from ...wire.addresses import encode_base58
+from .accounts import address_text
 
 __all__ = [
     "Keys",
@@ -163,7 +164,7 @@ def transaction_json(transaction: VersionedTransaction) -> dict[str, object]:
             "numReadonlySignedAccounts": header.num_readonly_signed_accounts,
             "numReadonlyUnsignedAccounts": header.num_readonly_unsigned_accounts,
         },
-        "accountKeys": [str(key) for key in message.account_keys],
+        "accountKeys": [address_text(key) for key in message.account_keys],
         "recentBlockhash": str(message.recent_blockhash),
         "instructions": [instruction_json(instruction, 1) for instruction in message.instructions],
     }

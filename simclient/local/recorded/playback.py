@@ -68,7 +68,7 @@ _UPGRADEABLE_LOADER: Final = "BPFLoaderUpgradeab1e11111111111111111111111"
 class Playback:
     """The recording, and where the session is in it."""
 
-    def __init__(self, load: Load) -> None:
+    def __init__(self, path: Path, load: Load) -> None:
         """Open a recording and go to the start slot.
 
         Raises:
@@ -80,7 +80,7 @@ class Playback:
                 "a recording executes nothing: actions, discoveries and signer filters cannot be had from it"
             )
 
-        self._recorded = read_recording(Path(load.bundle))
+        self._recorded = read_recording(path)
         self._end_slot = load.end_slot
         self._speed = load.speed
         self.machine = Machine(Signatures.ABSENT)

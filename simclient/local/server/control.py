@@ -130,13 +130,14 @@ class ControlConnection:
 
     async def _send_events(self, stream: _Stream) -> bool:
         """Send a batch of events; False: there is none, and nothing was awaited."""
-        events, reader = stream.session.events, stream.reader
-        first, end = reader.position, min(events.end, reader.position + _BATCH_EVENTS)
-        if first == end:
+        reader = stream.reader
+        first = reader.position
+        texts = stream.session.events.read(first, _BATCH_EVENTS)
+        if not texts:
             return False
 
-        frames = [(False, stream.envelope(position + 1, events[position])) for position in range(first, end)]
-        reader.position = end
+        frames = [(False, stream.envelope(number, text)) for number, text in enumerate(texts, first + 1)]
+        reader.position += len(texts)
         stream.session.bell.ring()  # there may be room again
         await self._socket.send(encode_frames(frames))
         return True

@@ -178,13 +178,13 @@ class DataConnection:
         log, reader = self._session.notifications, subscription.reader
         frames: list[tuple[bool, bytes]] = []
         size, position = 0, reader.position
-        end = min(log.end, position + _BATCH_ITEMS)
-        while position < end and size < _BATCH_BYTES:
-            published = log[position]
+        for published in log.read(position, _BATCH_ITEMS):
             if subscription.wants(published):
                 frames.append(self._frame(subscription, published.result))
                 size += len(frames[-1][1])
             position += 1
+            if size > _BATCH_BYTES:
+                break
         has_moved = position > reader.position
         reader.position = position
         if has_moved:

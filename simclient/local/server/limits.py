@@ -6,7 +6,13 @@ from typing import Final
 
 import attrs
 
+from .replay_log import LogLimits
+
 __all__ = ["DEFAULT_LIMITS", "SimulatorLimits"]
+
+
+_NOTIFICATIONS: Final = LogLimits(memory_bytes=16 * 2**20, disk_bytes=2**29)
+_EVENTS: Final = LogLimits(memory_bytes=2**20, disk_bytes=2**26)
 
 
 @attrs.frozen(kw_only=True)
@@ -27,11 +33,10 @@ class SimulatorLimits:
     """How long an HTTP connection may take to send its next request, whole."""
     close_seconds: float = 2.0
     """The goodbye of a WebSocket: frames already queued and the client's close frame."""
-    notification_bytes: int = 256 * 2**20
-    """What a session keeps of its notifications for replay; the oldest go first."""
-    event_bytes: int = 32 * 2**20
-    """What a session keeps of its control events for replay: about 200,000 slot notifications, well above what socket buffers hold
-    that a client may still ask for after a reconnect."""
+    notifications: LogLimits = _NOTIFICATIONS
+    """What a session keeps of its notifications for replay; the oldest go first, and a reader that is behind by more holds it up."""
+    events: LogLimits = _EVENTS
+    """What a session keeps of its control events: on disk more than ten million slot notifications."""
     parallel_disconnect_seconds: int = 300
     """How long a parallel session is kept without a client that does not say: the official client leaves it to the server."""
     max_disconnect_seconds: int = 900

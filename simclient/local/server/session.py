@@ -13,6 +13,7 @@ Rules, by the published protocol and not by our client's:
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left
 from typing import Final, final
 
@@ -44,7 +45,7 @@ from ...wire.responses import (
     Success,
 )
 from ...wire.summary import SessionSummary
-from ..engine import Engine, FoundBatch, PendingSlots, Published, SlotResult, TransactionRefused, open_engine
+from ..engine import Engine, EngineTemplates, FoundBatch, PendingSlots, Published, SlotResult, TransactionRefused
 from .advance import Advance, Position, next_turn
 from .bell import Bell
 from .bundles import Source
@@ -56,8 +57,8 @@ from .schedule import actions_of, filters_of
 
 __all__ = ["ServedSession"]
 
-_TEXT_OVERHEAD_BYTES: Final = 100
-"""Roughly what an item costs beside its text."""
+_OVERHEAD_BYTES: Final = 100
+"""Roughly what an item in memory costs beside its text, and what each address does."""
 _SCOUTED_SLOTS: Final = 256
 """Looked through at once for discoveries: some ten milliseconds of the engine's time."""
 
@@ -73,6 +74,7 @@ class ServedSession:
         source: Source,
         limits: SimulatorLimits,
         *,
+        engines: EngineTemplates,
         bell: Bell,
         generation: Generation = NEWEST,
     ) -> None:
@@ -81,13 +83,15 @@ class ServedSession:
         self.params = params
         self.source = source
         """What is replayed."""
+        self._engines = engines
         self._generation = generation
         self._requests, self._todo = trio.open_memory_channel[Advance](1)
         self._summary = SessionSummary()
-        self._first_of_slot: tuple[list[int], list[int]] = ([], [])
-        self.events: ReplayLog[str] = ReplayLog(limits.event_bytes, lambda text: len(text) + _TEXT_OVERHEAD_BYTES)
+        self._first_of_slot = (array("Q"), array("Q"))
+        """Slots, and the position of the first notification of each."""
+        self.events = ReplayLog(str, limits.events)
         """Events as JSON texts; the sequence number of the one at position n is n + 1."""
-        self.notifications: ReplayLog[Published] = ReplayLog(limits.notification_bytes, _size_of)
+        self.notifications = ReplayLog(Published, limits.notifications)
         self.bell = Bell(bell)
         """Rings when anything about the session has changed."""
         self.engine: Engine | None = None
@@ -105,7 +109,7 @@ class ServedSession:
         try:
             with self.scope:
                 self._say(Status(status="startingRuntime"))
-                async with open_engine(
+                async with self._engines.open_engine(
                     self.source.path,
                     is_recording=self.source.is_recording,
                     speed=self.source.speed,
@@ -120,6 +124,8 @@ class ServedSession:
                     await self._serve(engine)
         except (ConnectionLost, InputError) as error:
             self.fail(Internal(error=str(error)))
+        except OSError as error:
+            self.fail(Internal(error=f"what the session has said cannot be kept for replay: {error.strerror or error}"))
         finally:
             self.has_ended = True
             self.engine = None
@@ -281,7 +287,7 @@ class ServedSession:
         for published in result.published:
             while not self.notifications.has_room():
                 await self.bell.wait()
-            self.notifications.append(published)
+            self.notifications.append(published, _size_of(published))
         self._summary = _sum(self._summary, result.summary)
         await self._make_room()
         for error in result.errors:
@@ -298,12 +304,14 @@ class ServedSession:
         self._say(reason)
 
     def _say(self, event: SessionEvent) -> None:
-        self.events.append(write_response(event, generation=self._generation))
+        text = write_response(event, generation=self._generation)
+        self.events.append(text, len(text) + _OVERHEAD_BYTES)
         self.bell.ring()
 
 
 def _size_of(published: Published) -> int:
-    return len(published.result) + _TEXT_OVERHEAD_BYTES
+    addresses = len(published.keys) + len(published.programs)
+    return len(published.result) + _OVERHEAD_BYTES * (1 + addresses)
 
 
 def _discovery(found: FoundBatch, params: SessionParams) -> DiscoveryBatch:

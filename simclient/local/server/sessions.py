@@ -13,6 +13,7 @@ from ...wire.failures import Internal, InvalidRequest, SessionNameTaken, Session
 from ...wire.generation import Generation
 from ...wire.params import SessionParams
 from ...wire.requests import CreateSession
+from ..engine import EngineTemplates
 from .bell import Bell
 from .bundles import Piece, ServedBundles
 from .control_session import ControlSession
@@ -41,6 +42,7 @@ class Sessions:
         self.bundles = bundles
         self._limits = limits
         self._nursery = nursery
+        self._engines = EngineTemplates(nursery)
         self._controls: dict[str, ControlSession] = {}
         self._by_session: dict[str, ControlSession] = {}
         self._tokens: dict[str, str] = {}
@@ -165,7 +167,13 @@ class Sessions:
         for session_id, piece in zip(ids, pieces, strict=True):
             params = attrs.evolve(request.params, start_slot=piece.start_slot, end_slot=piece.end_slot)
             session = ServedSession(
-                session_id, params, piece.source, self._limits, bell=control.bell, generation=client.generation
+                session_id,
+                params,
+                piece.source,
+                self._limits,
+                engines=self._engines,
+                bell=control.bell,
+                generation=client.generation,
             )
             control.members[session_id] = session
             self._by_session[session_id] = control
