@@ -14,6 +14,7 @@ import msgspec
 import trio
 
 from .limits import SimulatorLimits
+from .purse import Purse, PurseIsEmpty
 
 __all__ = ["HttpAnswer", "HttpConnection", "HttpRefused", "HttpRequest", "json_answer", "refusal"]
 
@@ -22,6 +23,7 @@ _READ_BYTES: Final = 64 * 2**10
 
 _KINDS: Final = {
     400: "badRequest",
+    401: "unauthorized",
     403: "forbidden",
     404: "notFound",
     405: "methodNotAllowed",
@@ -86,9 +88,10 @@ def refusal(status: int, message: str, *, headers: tuple[tuple[str, str], ...] =
 class HttpConnection:
     """The server's side of one HTTP/1.1 connection."""
 
-    def __init__(self, stream: trio.abc.Stream, limits: SimulatorLimits) -> None:
+    def __init__(self, stream: trio.abc.Stream, limits: SimulatorLimits, purse: Purse) -> None:
         self._stream = stream
         self._limits = limits
+        self._purse = purse
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=limits.max_header_bytes)
         self._is_head = False
 
@@ -164,14 +167,20 @@ class HttpConnection:
 
     async def _read_body(self) -> bytes:
         body = bytearray()
-        while True:
-            event = await self._next_event()
-            if not isinstance(event, h11.Data):
-                return bytes(body)
+        try:
+            while True:
+                event = await self._next_event()
+                if not isinstance(event, h11.Data):
+                    return bytes(body)
 
-            body += event.data
-            if len(body) > self._limits.max_body_bytes:
-                raise HttpRefused(refusal(413, f"the body is longer than {self._limits.max_body_bytes} bytes"))
+                self._purse.take(len(event.data))
+                body += event.data
+                if len(body) > self._limits.max_body_bytes:
+                    raise HttpRefused(refusal(413, f"the body is longer than {self._limits.max_body_bytes} bytes"))
+        except PurseIsEmpty:
+            raise HttpRefused(refusal(503, "too much is being received at once; try again")) from None
+        finally:
+            self._purse.give_back(len(body))
 
     async def _next_event(self) -> h11.Event | type[h11.PAUSED]:
         while True:

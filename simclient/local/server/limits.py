@@ -29,6 +29,10 @@ class SimulatorLimits:
     """The body of one HTTP request; an account of 10 MiB is 14 MiB of base64."""
     max_message_bytes: int = 64 * 2**20
     """One WebSocket message of a client."""
+    max_unfinished_bytes: int = 512 * 2**20
+    """What all clients together have begun to send, messages and bodies, and not finished."""
+    max_connections: int = 2048
+    """Open sockets; more are closed at once. A session in use has two or three."""
     idle_seconds: float = 75.0
     """How long an HTTP connection may take to send its next request, whole."""
     close_seconds: float = 2.0

@@ -1,12 +1,15 @@
-"""The embedded simulator as a whole: one loopback port for control, data, RPC and `/available-ranges`.
+"""The embedded simulator as a whole: one port for control, data, RPC and `/available-ranges`.
 
-It listens on 127.0.0.1 and nowhere else, and refuses requests that a web page could have made a browser send (`guard.py`).
+It listens on 127.0.0.1 unless told otherwise, and then only with a key, and refuses requests that a web page could have made a browser
+send (`guard.py`).
 """
 
 from __future__ import annotations
 
 import errno
+import ipaddress
 import itertools
+import socket
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -26,15 +29,16 @@ from ..bundle import shipped_bundle
 from .bundles import ServedBundles, read_bundles, read_recordings
 from .control import ControlConnection
 from .data import DataConnection
-from .guard import refusal_of
+from .guard import has_key, is_loopback_address, refusal_of
 from .http import HttpAnswer, HttpConnection, HttpRefused, HttpRequest, json_answer, refusal
 from .limits import DEFAULT_LIMITS, SimulatorLimits
+from .purse import Purse
 from .sessions import Client, Sessions
 from .websocket import accept_websocket, converse
 
 __all__ = ["LocalSimulator", "open_local_simulator"]
 
-_HOST: Final = "127.0.0.1"
+_LOOPBACK: Final = "127.0.0.1"
 _CONTROL_PATH: Final = "/backtest"
 _RANGES_PATH: Final = "/available-ranges"
 _ACCOUNT_STATE: Final = b"include_account_state=true"
@@ -49,6 +53,8 @@ async def open_local_simulator(
     recordings: Sequence[Path] = (),
     speed: float | None = None,
     faults: FaultPlan | None = None,
+    host: str = _LOOPBACK,
+    key: str | None = None,
     limits: SimulatorLimits = DEFAULT_LIMITS,
 ) -> AsyncGenerator[LocalSimulator]:
     """Serve bundles on loopback for the block; leaving it ends every session and its engine process.
@@ -60,6 +66,8 @@ async def open_local_simulator(
         recordings: Sessions that were recorded, to be given again.
         speed: Of the recordings, as a multiple of the recorded one; None: as fast as clients take it.
         faults: What befalls each connection, in the order in which they are opened; such plans are made by `simclient.testing`.
+        host: The address to listen on; other than loopback only with a key.
+        key: What a client must send as `X-API-Key` to have a control socket; None: nothing.
         limits: What clients may ask of it.
 
     Raises:
@@ -71,11 +79,12 @@ async def open_local_simulator(
     recorded = read_recordings(recordings, speed=speed)
     bundles = bundles or ([] if recorded else [shipped_bundle()])
     served = ServedBundles((*recorded, *read_bundles(bundles)), split_slots=split_slots)
-    [listener] = await _listen(port)
+    _check_host(host, key)
+    [listener] = await _listen(host, port)
     error: BaseException | None = None
     try:
         async with trio.open_nursery() as nursery:
-            simulator = LocalSimulator(served, listener, limits, nursery)
+            simulator = LocalSimulator(served, listener, limits, nursery, host=host, key=key)
             handler = simulator.serve if faults is None else _FaultyService(simulator, faults).serve
             nursery.start_soon(partial(trio.serve_listeners, handler, [listener]), name="simulator")
             try:
@@ -101,11 +110,18 @@ class LocalSimulator:
         listener: trio.SocketListener,
         limits: SimulatorLimits,
         nursery: trio.Nursery,
+        *,
+        host: str,
+        key: str | None,
     ) -> None:
         self._limits = limits
+        self._is_public = not is_loopback_address(host)
+        self._key = None if key is None else key.encode()
+        self._purse = Purse(limits.max_unfinished_bytes)
+        self._connections = 0
         self._sessions = Sessions(bundles, limits, nursery)
         self.port: int = listener.socket.getsockname()[1]
-        self.url: str = f"ws://{_HOST}:{self.port}{_CONTROL_PATH}"
+        self.url: str = f"ws://{f'[{host}]' if ':' in host else host}:{self.port}{_CONTROL_PATH}"
         """The control socket's."""
         self.ranges: tuple[AvailableRange, ...] = bundles.ranges
         """What can be replayed."""
@@ -116,7 +132,18 @@ class LocalSimulator:
 
     async def serve(self, stream: trio.abc.Stream) -> None:
         """Serve one connection."""
-        connection = HttpConnection(stream, self._limits)
+        if self._connections >= self._limits.max_connections:
+            await trio.aclose_forcefully(stream)
+            return
+
+        self._connections += 1
+        try:
+            await self._serve(stream)
+        finally:
+            self._connections -= 1
+
+    async def _serve(self, stream: trio.abc.Stream) -> None:
+        connection = HttpConnection(stream, self._limits, self._purse)
         async with stream:
             try:
                 while (request := await connection.next_request()) is not None:
@@ -133,7 +160,7 @@ class LocalSimulator:
                 return  # the client has gone: for a server the end of a connection is no failure
 
     async def _answer(self, request: HttpRequest) -> HttpAnswer:
-        refused = refusal_of(request.headers)
+        refused = refusal_of(request.headers, is_public=self._is_public)
         if refused is not None:
             return refusal(403, refused)
 
@@ -171,7 +198,7 @@ class LocalSimulator:
             HttpRefused: There is none at that path, or not for this client.
             ConnectionLost: The client has gone.
         """
-        refused = refusal_of(request.headers)
+        refused = refusal_of(request.headers, is_public=self._is_public)
         if refused is not None:
             raise HttpRefused(refusal(403, refused))
 
@@ -180,15 +207,19 @@ class LocalSimulator:
         if path != _CONTROL_PATH and session is None:
             raise HttpRefused(refusal(404, "there is no such session; it may have ended"))
 
-        socket = await accept_websocket(stream, connection, request, self._limits)
+        if session is None and not has_key(request.headers, self._key):
+            raise HttpRefused(refusal(401, "the X-API-Key header does not have this simulator's key"))
+
+        websocket = await accept_websocket(stream, connection, request, self._limits, self._purse)
         plane: ControlConnection | DataConnection
         if session is None:
-            plane = ControlConnection(socket, self._sessions, _client_of(request), _CONTROL_PATH)
+            plane = ControlConnection(websocket, self._sessions, _client_of(request), _CONTROL_PATH)
         else:
-            plane = DataConnection(socket, session, self._limits)
+            plane = DataConnection(websocket, session, self._limits)
         try:
-            await converse(socket, listen=plane.listen, speak=plane.speak, close_seconds=self._limits.close_seconds)
+            await converse(websocket, listen=plane.listen, speak=plane.speak, close_seconds=self._limits.close_seconds)
         finally:
+            websocket.release()
             plane.leave()
 
 
@@ -217,13 +248,30 @@ class _FaultyService:
         await self._simulator.serve(FaultyStream(stream, faults, is_server=True))
 
 
-async def _listen(port: int) -> list[trio.SocketListener]:
+async def _listen(host: str, port: int) -> list[trio.SocketListener]:
     if not 0 <= port < 2**16:
         raise InputError(f"{port} is not a port: give 1 to 65535, or 0 for any free one")
 
     try:
-        return await trio.open_tcp_listeners(port, host=_HOST)
+        listeners = await trio.open_tcp_listeners(port, host=host)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise InputError(f"port {port} is taken: give another one, or 0 for any free one") from error
-        raise InputError(f"cannot listen on port {port}: {error}") from error
+        raise InputError(f"cannot listen on port {port} of {host}: {error}") from error
+
+    for listener in listeners:
+        # What is accepted inherits it: a client that has vanished without a word is noticed, after two hours or what the system says.
+        listener.socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    return listeners
+
+
+def _check_host(host: str, key: str | None) -> None:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        raise InputError(
+            f"{host!r} is not an address to listen on: give one of this machine's, such as {_LOOPBACK}"
+        ) from None
+
+    if not is_loopback_address(host) and not key:
+        raise InputError(f"{host} can be reached by other machines: that takes a key, which clients send as X-API-Key")

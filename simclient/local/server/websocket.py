@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from io import BytesIO, StringIO
-from typing import Final, final
+from typing import Final, NoReturn, final
 
 import attrs
 import trio
@@ -24,6 +24,7 @@ from ...errors import ConnectionLost
 from ...transport.frames import encode_frames
 from .http import HttpAnswer, HttpConnection, HttpRefused, HttpRequest, refusal
 from .limits import SimulatorLimits
+from .purse import Purse, PurseIsEmpty
 
 __all__ = ["Farewell", "ServerSocket", "accept_websocket", "converse"]
 
@@ -34,6 +35,7 @@ _QUEUED_WRITES: Final = 1
 """One batch is prepared while another is written; more would only hide a slow reader."""
 
 _TOO_BIG: Final = 1009
+_TRY_AGAIN_LATER: Final = 1013
 _LOST: Final = 1006
 
 
@@ -50,11 +52,14 @@ class ServerSocket:
     """An open WebSocket. `converse` runs it."""
 
     def __init__(
-        self, stream: trio.abc.Stream, protocol: wsproto.connection.Connection, limits: SimulatorLimits
+        self, stream: trio.abc.Stream, protocol: wsproto.connection.Connection, limits: SimulatorLimits, purse: Purse
     ) -> None:
         self._stream = stream
         self._protocol = protocol
         self._limits = limits
+        self._purse = purse
+        self._taken_bytes = 0
+        """Of the purse, for a message that is not whole yet."""
         self._incoming = protocol.events()
         self._text = StringIO()
         self._binary = BytesIO()
@@ -129,11 +134,11 @@ class ServerSocket:
             case events.TextMessage(data=data, message_finished=is_whole):
                 self._text.write(data)
                 await self._check_size(self._text.tell())
-                return _taken(self._text) if is_whole else None
+                return self._whole(self._text) if is_whole else None
             case events.BytesMessage(data=data, message_finished=is_whole):
                 self._binary.write(data)
                 await self._check_size(self._binary.tell())
-                return _taken(self._binary) if is_whole else None
+                return self._whole(self._binary) if is_whole else None
             case events.Ping() if self._protocol.state is ConnectionState.OPEN:
                 await self.send(self._protocol.send(event.response()))
                 return None
@@ -144,14 +149,33 @@ class ServerSocket:
                 return None
 
     async def _check_size(self, size: int) -> None:
+        try:
+            self._purse.take(size - self._taken_bytes)
+        except PurseIsEmpty:
+            await self._close_and_fail(_TRY_AGAIN_LATER, "too much is being received at once")
+        self._taken_bytes = size
         if size > self._limits.max_message_bytes:
-            limit = f"a message is longer than {self._limits.max_message_bytes} bytes"
-            await self.close(Farewell(code=_TOO_BIG, reason=limit))
-            raise ConnectionLost(limit, code=_TOO_BIG)
+            await self._close_and_fail(_TOO_BIG, f"a message is longer than {self._limits.max_message_bytes} bytes")
+
+    async def _close_and_fail(self, code: int, reason: str) -> NoReturn:
+        await self.close(Farewell(code=code, reason=reason))
+        raise ConnectionLost(reason, code=code)
+
+    def _whole(self, buffer: StringIO | BytesIO) -> str | bytes:
+        whole = buffer.getvalue()
+        buffer.seek(0)
+        buffer.truncate()
+        self.release()
+        return whole
+
+    def release(self) -> None:
+        """Forget what was received of a message that never became whole."""
+        self._purse.give_back(self._taken_bytes)
+        self._taken_bytes = 0
 
 
 async def accept_websocket(
-    stream: trio.abc.Stream, connection: HttpConnection, request: HttpRequest, limits: SimulatorLimits
+    stream: trio.abc.Stream, connection: HttpConnection, request: HttpRequest, limits: SimulatorLimits, purse: Purse
 ) -> ServerSocket:
     """Answer a request for an upgrade with 101.
 
@@ -172,7 +196,7 @@ async def accept_websocket(
 
     assert protocol.connection is not None
     protocol.connection.receive_data(connection.leftover())
-    return ServerSocket(stream, protocol.connection, limits)
+    return ServerSocket(stream, protocol.connection, limits, purse)
 
 
 async def converse(
@@ -205,13 +229,6 @@ async def converse(
         with trio.move_on_after(close_seconds):
             await socket.finish()
         nursery.cancel_scope.cancel(reason="the WebSocket has ended")
-
-
-def _taken(buffer: StringIO | BytesIO) -> str | bytes:
-    whole = buffer.getvalue()
-    buffer.seek(0)
-    buffer.truncate()
-    return whole
 
 
 def _handshake_refusal(error: ProtocolBroken) -> HttpAnswer:
