@@ -42,9 +42,11 @@ class Source(Protocol):
 
     def execute(self, request: Execute) -> Executed:
         """Execute slots, or give them again."""
+        ...
 
     def look_ahead(self, request_id: int, most_slots: int) -> Scouted:
         """Look for batches."""
+        ...
 
 
 Begin = Callable[[Load], tuple[Source, RpcServer]]
