@@ -69,9 +69,7 @@ def playback(
     encoder.end("left", None)
     path = tmp_path / "x.recording"
     path.write_bytes(encoder.prologue() + compressed(encoder.take()))
-    return Playback(
-        Load(**{"id": 1, "bundle": str(path), "start_slot": 1, "end_slot": 9, "is_recording": True, **load})
-    )
+    return Playback(path, Load(**{"id": 1, "start_slot": 1, "end_slot": 9, **load}))
 
 
 def play(played: Playback, **request: Json) -> list[ExecutedSlot]:

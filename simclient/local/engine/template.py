@@ -88,7 +88,7 @@ def _be_an_engine(channel: socket.socket, begin: Begin) -> NoReturn:
         _die_with_the_parent()
         serve(channel, begin)
         status = 0
-    except BaseException:  # noqa: BLE001 (the process ends here: this is the last chance to say why)
+    except Exception:  # noqa: BLE001 (the process ends here: this is the last chance to say why)
         traceback.print_exc()
     finally:
         sys.stderr.flush()

@@ -1,0 +1,121 @@
+"""Our client against the embedded simulator: the scenarios that the official Rust client runs against it too.
+
+`docs/local-simulator.md` says how the Rust clients were run and what differed; these tests do the same with our own in CI.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import pytest
+import trio
+
+from simclient import (
+    AccountDiff,
+    AccountDiffs,
+    BacktestSession,
+    Completed,
+    ReadyForContinue,
+    open_backtest_session,
+    open_parallel_session,
+)
+from simclient.local import open_local_simulator
+from simclient.local.bundle import open_bundle, shipped_bundle
+from simclient.testing import ConnectionFaults, Cut, Reset, faults_in_order
+
+TOKEN_PROGRAM = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"
+WATCHED = [AccountDiffs(program=TOKEN_PROGRAM)]
+SPLIT_SLOTS = 60
+
+
+def market() -> tuple[int, int]:
+    """Return the first and the last slot of the market that comes with the package."""
+    with open_bundle(shipped_bundle()) as reader:
+        return reader.header.start_slot, reader.header.end_slot
+
+
+async def run(session: BacktestSession, slots: int = 25) -> tuple[list[AccountDiff], Completed]:
+    """Advance a session to its end; return what was seen."""
+    diffs: list[AccountDiff] = []
+    with trio.fail_after(120):
+        async for event in session:
+            match event:
+                case ReadyForContinue():
+                    await session.advance(slots)
+                case AccountDiff():
+                    diffs.append(event)
+                case Completed():
+                    return diffs, event
+                case _:
+                    pass
+    raise AssertionError("the session ended without `completed`")
+
+
+def counted(diffs: Sequence[AccountDiff]) -> Counter[bytes]:
+    return Counter(bytes(diff.raw) for diff in diffs)
+
+
+async def undisturbed() -> Counter[bytes]:
+    start, end = market()
+    async with (
+        open_local_simulator() as simulator,
+        open_backtest_session(simulator.url, start_slot=start, end_slot=end, subscriptions=WATCHED) as session,
+    ):
+        diffs, _ = await run(session)
+    return counted(diffs)
+
+
+async def test_create_subscribe_advance_complete() -> None:
+    """A session runs to its end, and the summary says that everything came out as recorded."""
+    start, end = market()
+    async with (
+        open_local_simulator() as simulator,
+        open_backtest_session(
+            simulator.url, start_slot=start, end_slot=end, subscriptions=WATCHED, send_summary=True
+        ) as session,
+    ):
+        diffs, completed = await run(session)
+
+    assert len(diffs) > 2_000
+    assert completed.summary is not None
+    assert (completed.summary.correct_simulation, completed.summary.incorrect_simulation) == (745, 0)
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_drop_and_re_attach(seed: int) -> None:
+    """Control and data sockets are cut and reset again and again: every diff comes exactly once, and the run completes."""
+    start, end = market()
+    faults = [
+        ConnectionFaults(downstream=(Cut(at_byte=9_000 + 7_001 * seed),)),
+        ConnectionFaults(downstream=(Reset(at_byte=50_000 + 3_007 * seed),)),
+        ConnectionFaults(downstream=(Cut(at_byte=30_011),)),
+        ConnectionFaults(downstream=(Reset(at_byte=4_099 * (seed + 1)),)),
+    ]
+    async with (
+        open_local_simulator(faults=faults_in_order(*faults)) as simulator,
+        open_backtest_session(simulator.url, start_slot=start, end_slot=end, subscriptions=WATCHED) as session,
+    ):
+        diffs, _ = await run(session)
+
+    assert counted(diffs) == await undisturbed()
+
+
+async def test_parallel() -> None:
+    """The sub-sessions of a parallel session together give every slot once; each begins with the state of its own first slot."""
+    start, end = market()
+    async with (
+        open_local_simulator(split_slots=SPLIT_SLOTS) as simulator,
+        open_parallel_session(simulator.url, start_slot=start, end_slot=end, subscriptions=WATCHED) as parallel,
+    ):
+        seen: list[AccountDiff] = []
+
+        async def work(session: BacktestSession) -> None:
+            diffs, _ = await run(session)
+            seen.extend(diffs)
+
+        async with trio.open_nursery() as nursery:
+            for session in parallel:
+                nursery.start_soon(work, session)
+
+    assert counted(seen) == await undisturbed()
