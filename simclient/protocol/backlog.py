@@ -46,6 +46,17 @@ class ControlBacklog:
         else:
             self._places.append(_SlotRun(event.slot))
 
+    def clear(self) -> None:
+        """Forget everything."""
+        self._places.clear()
+
+    def withdraw(self, event: SessionEvent) -> None:
+        """Remove `event` itself, if it is still here; a slot cannot be withdrawn."""
+        for index, place in enumerate(self._places):
+            if place is event:
+                del self._places[index]
+                return
+
     def pop(self) -> SessionEvent:
         """Take the oldest event; an empty backlog raises IndexError."""
         first = self._places[0]

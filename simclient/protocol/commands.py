@@ -21,6 +21,7 @@ __all__ = [
     "OpenedParallel",
     "Reconnect",
     "Send",
+    "Withdraw",
 ]
 
 
@@ -41,6 +42,13 @@ class Opened:
 @attrs.frozen
 class Deliver:
     """Hand this event to the user."""
+
+    event: SessionEvent
+
+
+@attrs.frozen
+class Withdraw:
+    """Take this event back if the user has not taken it: it has no meaning any more."""
 
     event: SessionEvent
 
@@ -95,9 +103,20 @@ class ForSubSession:
     """Do this for one sub-session; what comes before `OpenedParallel` is kept for it."""
 
     session_id: str
-    command: Deliver | Complete | AskSlot | Fail
+    command: Deliver | Withdraw | Complete | AskSlot | Fail
 
 
 Command = (
-    OpenedParallel | ForSubSession | Send | Opened | Moved | Deliver | Complete | AskSlot | Reconnect | Fail | Closed
+    Send
+    | Opened
+    | OpenedParallel
+    | Moved
+    | ForSubSession
+    | Deliver
+    | Withdraw
+    | Complete
+    | AskSlot
+    | Reconnect
+    | Fail
+    | Closed
 )

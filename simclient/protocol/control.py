@@ -11,7 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..errors import RemoteError
-from ..wire.requests import AttachSession, ControlRequest, CreateSession, ResumeAttachedSession
+from ..wire.requests import (
+    AttachSession,
+    Continue,
+    ContinueTo,
+    ControlRequest,
+    CreateSession,
+    ResumeAttachedSession,
+)
 from ..wire.responses import (
     ControlResponse,
     ParallelSessionAttached,
@@ -53,6 +60,7 @@ class ControlMachine(ControlPlane):
         super().__init__(create, response_seconds=response_seconds, create_seconds=response_seconds)
         self._session_id = session_id
         self._endpoint: str | None = None
+        self._attached_as: SessionAttached | None = None
         self.progress = progress
 
     @property
@@ -67,17 +75,18 @@ class ControlMachine(ControlPlane):
         assert self._session_id is not None
         return AttachSession(session_id=self._session_id, last_sequence=self.progress.last_sequence)
 
-    def _receive(self, response: ControlResponse, seq_id: int | None, now: float) -> list[Command]:
-        if self.progress.has_failed:
-            return []
+    def _not_written(self, request: ControlRequest) -> None:
+        if isinstance(request, Continue | ContinueTo):
+            self.progress.not_written(request)
 
+    def _receive(self, response: ControlResponse, seq_id: int | None, now: float) -> list[Command]:
         match response:
             case SessionCreated() if self.phase is Phase.CREATING:
                 return self._created(response, now)
             case SessionAttached() if self.phase is Phase.ATTACHING:
                 return self._attached(response, now)
             case Success() if self.phase is Phase.RESUMING:
-                return self._say_goodbye() if self._wants_close else self._run(now)
+                return self._say_goodbye() if self._wants_close else self._resumed(now)
             case (
                 SessionCreated()
                 | SessionAttached()
@@ -100,14 +109,20 @@ class ControlMachine(ControlPlane):
         if self._wants_close:
             return self._say_goodbye()
 
-        before, self._endpoint = self._endpoint, attached.rpc_endpoint
         self._await(Phase.RESUMING, now, self._response_seconds)
+        self._attached_as = attached
+        return [Send(ResumeAttachedSession())]
+
+    def _resumed(self, now: float) -> list[Command]:
+        """What was missed has been replayed; the session is where the server said when it was attached to."""
+        assert self._attached_as is not None
+        before, self._endpoint = self._endpoint, self._attached_as.rpc_endpoint
         news: list[Command] = []
         if before is None:
-            news = [Opened(attached)]
-        elif before != attached.rpc_endpoint:
-            news = [Moved(attached)]
-        return [*news, Send(ResumeAttachedSession())]
+            news = [Opened(self._attached_as)]
+        elif before != self._endpoint:
+            news = [Moved(self._attached_as)]
+        return [*news, *self._run(now)]
 
     def _refused(self, refusal: RemoteError) -> list[Command]:
         return self.progress.fail(refusal)

@@ -17,12 +17,13 @@ Source: protocol.md "A session's life"; `managed/parallel.rs` of simulator-clien
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import final
 
 import attrs
 
 from ..errors import RemoteError, RemoteProtocolError
+from ..wire.failures import SessionNotFound
 from ..wire.requests import (
     AttachParallelSession,
     Continue,
@@ -33,6 +34,7 @@ from ..wire.requests import (
     CreateSession,
 )
 from ..wire.responses import (
+    Completed,
     ControlResponse,
     ParallelSessionAttached,
     SessionAttached,
@@ -42,7 +44,7 @@ from ..wire.responses import (
     SessionsCreatedV2,
     SubSessionEvent,
 )
-from .commands import AskSlot, Command, Complete, Deliver, Fail, ForSubSession, OpenedParallel, Send
+from .commands import AskSlot, Command, Complete, Deliver, Fail, ForSubSession, OpenedParallel, Send, Withdraw
 from .plane import ControlPlane, Phase
 from .progress import SessionProgress
 
@@ -64,6 +66,11 @@ class SubSession:
     is_behind: bool = False
     """Whether events were left aside for want of room."""
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more is to come of it."""
+        return self.progress.is_complete or self.progress.has_failed
+
     def translate(self, commands: Iterable[Command]) -> list[Command]:
         """Say for which sub-session the commands of its progress are."""
         return [self._translated(command) for command in commands]
@@ -74,7 +81,7 @@ class SubSession:
                 return Send(ContinueSubSession(session_id=self.session_id, request=request))
             case Send(ContinueTo() as request):
                 return Send(ContinueSubSessionTo(session_id=self.session_id, request=request))
-            case Deliver() | Complete() | AskSlot() | Fail():
+            case Deliver() | Withdraw() | Complete() | AskSlot() | Fail():
                 return ForSubSession(self.session_id, command)
             case _:
                 return command
@@ -168,6 +175,10 @@ class ParallelMachine(ControlPlane):
     def _refused(self, refusal: RemoteError) -> list[Command]:
         return [Fail(refusal)]
 
+    def _not_written(self, request: ControlRequest) -> None:
+        if isinstance(request, ContinueSubSession | ContinueSubSessionTo):
+            self.sub_sessions[request.session_id].progress.not_written(request.request)
+
     def _receive(self, response: ControlResponse, seq_id: int | None, now: float) -> list[Command]:
         match response:
             case SessionCreated() if self.phase is Phase.CREATING:
@@ -178,8 +189,8 @@ class ParallelMachine(ControlPlane):
                 return self._created(response, now)
             case SessionsCreated() if self.phase is Phase.CREATING:
                 return self._too_old("it answers a parallel create in the form of 0.9")
-            case ParallelSessionAttached() if self.phase is Phase.ATTACHING:
-                return self._attached(now)
+            case ParallelSessionAttached(session_ids=session_ids) if self.phase is Phase.ATTACHING:
+                return self._attached(session_ids, now)
             case SubSessionEvent(session_id=session_id, event=event, seq_id=number):
                 return self._event(session_id, event, number)
             case SessionCreated() | SessionsCreated() | SessionsCreatedV2():
@@ -208,8 +219,13 @@ class ParallelMachine(ControlPlane):
             sub.start_slot, sub.end_slot = start, end
         return self._say_goodbye() if self._wants_close else [OpenedParallel(created), *self._run(now)]
 
-    def _attached(self, now: float) -> list[Command]:
-        return self._say_goodbye() if self._wants_close else self._run(now)
+    def _attached(self, session_ids: Sequence[str], now: float) -> list[Command]:
+        if self._wants_close:
+            return self._say_goodbye()
+
+        gone = [sub for sub in self.sub_sessions.values() if sub.session_id not in session_ids and not sub.is_over]
+        failures = [command for sub in gone for command in sub.translate(sub.progress.fail(_gone(sub)))]
+        return [*failures, *self._run(now)]
 
     def _too_old(self, why: str) -> list[Command]:
         error = RemoteProtocolError(
@@ -239,5 +255,14 @@ class ParallelMachine(ControlPlane):
         return sub.translate(sub.progress.receive(event, seq_id))
 
     def _for_all(self, event: SessionEvent) -> list[Command]:
-        running = [s for s in self.sub_sessions.values() if not (s.progress.is_complete or s.progress.has_failed)]
+        if isinstance(event, Completed):  # each sub-session says so itself, after everything else
+            self.unexpected_responses += 1
+            return []
+
+        running = [sub for sub in self.sub_sessions.values() if not sub.is_over]
         return [command for sub in running for command in sub.translate(sub.progress.receive(event, None))]
+
+
+def _gone(sub: SubSession) -> RemoteError:
+    failure = SessionNotFound(session_id=sub.session_id)
+    return RemoteError("the server has the parallel session, but not this part of it any more", payload=failure)

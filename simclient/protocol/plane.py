@@ -9,6 +9,7 @@ Theory of operation. A socket is either down, or in one of these phases:
     any of them ──close()──► CLOSING ──success──► ENDED
 
 - An unsequenced error that answers create, attach or resume is a refusal: fatal, but for `sessionOwnershipBusy`, which is tried again.
+  A `simulationError` answers nothing.
 - A create whose socket breaks before the answer is sent again, with the same token where there is one; without a token the server may
   hold an orphan until its disconnect timeout: `possible_orphans` counts them.
 - A close whose socket ends before the answer may not have been read: the session is attached to once more to close it. A second such end
@@ -23,10 +24,10 @@ from __future__ import annotations
 
 import enum
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from ..errors import RemoteError
-from ..wire.failures import SessionOwnershipBusy, describe_failure
+from ..wire.failures import SessionOwnershipBusy, SimulationError, describe_failure
 from ..wire.requests import CloseSession, ControlRequest, CreateSession
 from ..wire.responses import ControlResponse, ErrorEvent, SequencedResponse, Success
 from .commands import Closed, Command, Reconnect, Send
@@ -92,6 +93,10 @@ class ControlPlane(ABC):
         """Return what takes the session up again on a new socket."""
 
     @abstractmethod
+    def _not_written(self, request: ControlRequest) -> None:
+        """A request was not written to the socket that is gone."""
+
+    @abstractmethod
     def _receive(self, response: ControlResponse, seq_id: int | None, now: float) -> list[Command]:
         """Take what is not about the handshake's refusal or the goodbye."""
 
@@ -125,7 +130,10 @@ class ControlPlane(ABC):
         return self.phase is Phase.ENDED
 
     def connected(self, now: float) -> list[Command]:
-        """A new socket is up: introduce ourselves."""
+        """A new socket is up: introduce ourselves, if there is still a reason to."""
+        if self.phase is Phase.ENDED:
+            return [Closed()]
+
         if self.has_session:
             self._await(Phase.ATTACHING, now, self._response_seconds)
             return [Send(self._attach_request())]
@@ -134,10 +142,16 @@ class ControlPlane(ABC):
         self._await(Phase.CREATING, now, self._create_seconds)
         return [Send(self._create)]
 
-    def disconnected(self) -> list[Command]:
-        """The socket is gone."""
+    def disconnected(self, unwritten: Sequence[ControlRequest] = ()) -> list[Command]:
+        """The socket is gone.
+
+        Args:
+            unwritten: Requests that were not written to it, so that the server cannot have read them.
+        """
         self._answer_by = None
         self._links_down()
+        for request in unwritten:
+            self._not_written(request)
         if self.phase is Phase.ENDED:
             return []
 
@@ -146,7 +160,9 @@ class ControlPlane(ABC):
 
         self._has_lost_a_close = self.phase is Phase.CLOSING
         if self.phase is Phase.CREATING and self._create is not None and self._create.create_token is None:
-            self.possible_orphans += 1
+            self.possible_orphans += self._create not in unwritten
+            if self._wants_close:
+                return self._end()  # another create would only be closed again
         self.phase = Phase.DOWN
         return []
 
@@ -158,7 +174,7 @@ class ControlPlane(ABC):
         match message.response:
             case Success() if self.phase is Phase.CLOSING:
                 return self._end()
-            case ErrorEvent() as error if self.phase in _HANDSHAKES and message.seq_id is None:
+            case ErrorEvent() as error if self._is_refusal(error, message.seq_id):
                 return self._judge_refusal(error)
             case response:
                 return self._receive(response, message.seq_id, now)
@@ -213,6 +229,10 @@ class ControlPlane(ABC):
         self._answer_by = None
         self._links_down()
         return [Closed()]
+
+    def _is_refusal(self, error: ErrorEvent, seq_id: int | None) -> bool:
+        """Whether it answers our part of the handshake; a transaction that cannot be simulated never does."""
+        return self.phase in _HANDSHAKES and seq_id is None and not isinstance(error.failure, SimulationError)
 
     def _judge_refusal(self, error: ErrorEvent) -> list[Command]:
         if self._wants_close:

@@ -314,7 +314,7 @@ class BacktestSession:
             raise LocalProtocolError(
                 "cannot detach: the session was opened with disconnect_timeout_seconds=0, so the server would end it at once"
             )
-        if progress.unwritten is not None:
+        if progress.unwritten:
             raise LocalProtocolError("cannot detach: a request waits to be sent; wait for the next event")
 
         self._data.leave()
@@ -324,7 +324,9 @@ class BacktestSession:
             end_slot=self.end_slot,
             last_sequence=progress.last_sequence,
             is_ready=progress.is_ready,
-            unconfirmed=None if progress.unconfirmed is None else write_request(progress.unconfirmed),
+            paused_at=progress.paused_at,
+            unconfirmed=tuple(map(write_request, progress.unconfirmed)),
+            ahead=tuple(progress.ahead),
             positions=self._data.positions,
         )
         self._control.leave()
@@ -335,24 +337,21 @@ class BacktestSession:
 
     def statistics(self) -> SessionStatistics:
         """Return what the session has done so far."""
-        control = self._control
-        subscriptions = self._data.all
-        machines = [subscription.machine for subscription in subscriptions]
-        delivered = [machine.last_slot for machine in machines if machine.last_slot is not None]
+        control, data = self._control, self._data.counts
         return SessionStatistics(
             control_events=control.events,
-            notifications=sum(machine.delivered for machine in machines),
-            bytes_received=sum(subscription.bytes_received for subscription in subscriptions),
+            notifications=data.notifications,
+            bytes_received=data.bytes_received,
             control_reconnects=control.reconnects,
-            data_reconnects=sum(subscription.reconnects for subscription in subscriptions),
+            data_reconnects=data.reconnects,
             replays_dropped=control.progress.replays_dropped,
-            duplicates_dropped=sum(machine.duplicates_dropped for machine in machines),
-            out_of_order=sum(machine.out_of_order for machine in machines),
+            duplicates_dropped=data.duplicates_dropped,
+            out_of_order=data.out_of_order,
             continues_resent=control.progress.continues_resent,
             possible_orphans=control.possible_orphans,
             times_control_waited=self._inbox.times_full,
             last_slot=control.last_slot,
-            last_delivered_slot=max(delivered, default=None),
+            last_delivered_slot=data.last_slot,
         )
 
     def _end(self, inbox: Inbox, _: SubscriptionTask) -> None:

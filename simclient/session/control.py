@@ -8,7 +8,7 @@ from typing import final
 import trio
 
 from ..errors import SimClientError
-from ..protocol.commands import AskSlot, Command, Complete, Deliver, Fail, Moved, Opened
+from ..protocol.commands import AskSlot, Command, Complete, Deliver, Fail, Moved, Opened, Withdraw
 from ..protocol.control import ControlMachine
 from ..protocol.progress import SessionProgress
 from ..wire.requests import Continue, ContinueTo
@@ -145,6 +145,8 @@ class ControlTask:
                 if isinstance(event, SlotNotification):
                     self.last_slot = max(self.last_slot or 0, event.slot)
                 self._inbox.put_event(event)
+            case Withdraw(event):
+                self._inbox.withdraw(event)
             case Complete(event):
                 self.events += 1
                 self._on_completed(event)

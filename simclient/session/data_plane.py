@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import final
 
 import trio
@@ -13,6 +13,7 @@ from ..wire.detached import Position
 from ..wire.subscriptions import Subscription
 from .drain import DrainCoordinator
 from .options import Delivery, SessionOptions
+from .statistics import DataCounts
 from .subscription import HandOn, SubscriptionTask
 from .tasks import Tasks
 from .turns import ReconnectTurns
@@ -20,16 +21,14 @@ from .turns import ReconnectTurns
 __all__ = ["DataPlane", "Running"]
 
 
-def _nobody_asks(task: SubscriptionTask) -> None:
-    """Be told, and do nothing."""
-
-
 @final
 class Running:
     """A subscription that runs, and the scope that ends it."""
 
-    def __init__(self, task: SubscriptionTask, on_finished: Callable[[SubscriptionTask], None]) -> None:
+    def __init__(self, task: SubscriptionTask, on_finished: Callable[[SubscriptionTask], None] | None) -> None:
         self.task = task
+        self.is_apart = on_finished is not None
+        """Whether it is read apart from the session's own events."""
         self.scope = trio.CancelScope()
         self._on_finished = on_finished
 
@@ -39,7 +38,8 @@ class Running:
             with self.scope:
                 await self.task.run()
         finally:
-            self._on_finished(self.task)
+            if self._on_finished is not None:
+                self._on_finished(self.task)
 
 
 @final
@@ -75,18 +75,19 @@ class DataPlane:
         self._data_url = data_url
         self._set_data_up = set_data_up
         self._on_failure = on_failure
-        self._all: list[SubscriptionTask] = []
+        self._ended = DataCounts()
         self._current: list[Running] = []
 
     @property
-    def all(self) -> Sequence[SubscriptionTask]:
-        """Every subscription there ever was, for the statistics."""
-        return self._all
+    def counts(self) -> DataCounts:
+        """What all subscriptions that there ever were have done so far."""
+        return sum((_counts_of(running.task) for running in self._current), self._ended)
 
     @property
     def positions(self) -> tuple[Position, ...]:
-        """How far each key was handed on."""
-        return tuple(position for running in self._current for position in running.task.machine.positions)
+        """How far each key of the session's own subscriptions was handed on."""
+        own = (running.task.machine for running in self._current if not running.is_apart)
+        return tuple(position for machine in own for position in machine.positions)
 
     def announce(self) -> None:
         """Say whether all subscriptions are up."""
@@ -100,7 +101,7 @@ class DataPlane:
         *,
         start_slot: int,
         has_begun: bool = False,
-        on_finished: Callable[[SubscriptionTask], None] = _nobody_asks,
+        on_finished: Callable[[SubscriptionTask], None] | None = None,
     ) -> Running:
         """Start a subscription; the session waits for it to come up, and for its end.
 
@@ -110,7 +111,7 @@ class DataPlane:
             positions: Where to begin, of keys that were handed on before.
             start_slot: The first slot that is wanted of the others.
             has_begun: Whether the session was running before, so that what was missed is asked for at once.
-            on_finished: Told when nothing more will be handed on, for whatever reason.
+            on_finished: For one that is read apart: told when nothing more will be handed on, for whatever reason.
         """
         machine = SubscriptionMachine(
             subscription,
@@ -135,7 +136,6 @@ class DataPlane:
         )
         running = Running(task, on_finished)
         self._drain.opened(task)
-        self._all.append(task)
         self._current.append(running)
         self.announce()
         self._tasks.start_soon(running.run, name=task.name)
@@ -146,6 +146,7 @@ class DataPlane:
         running.task.stop()
         running.scope.cancel(reason="the subscription was ended")
         self._current.remove(running)
+        self._ended += _counts_of(running.task)
         self._drain.ended(running.task)
         self.announce()
 
@@ -158,3 +159,15 @@ class DataPlane:
         """Read nothing more of any subscription; `positions` are final."""
         for running in self._current:
             running.task.leave()
+
+
+def _counts_of(task: SubscriptionTask) -> DataCounts:
+    machine = task.machine
+    return DataCounts(
+        notifications=machine.delivered,
+        bytes_received=task.bytes_received,
+        reconnects=task.reconnects,
+        duplicates_dropped=machine.duplicates_dropped,
+        out_of_order=machine.out_of_order,
+        last_slot=machine.last_slot,
+    )

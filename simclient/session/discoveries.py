@@ -7,10 +7,11 @@ from typing import final
 
 import attrs
 
-from ..errors import RemoteProtocolError
-from ..protocol.stepping import DiscoverySteps, Report, Wait
+from ..errors import RemoteError
+from ..protocol.stepping import DiscoverySteps, Refused, Report, Wait
+from ..wire.failures import describe_failure
 from ..wire.requests import Continue, ContinueTo
-from ..wire.responses import Completed, DiscoveryBatch, Paused
+from ..wire.responses import DiscoveryBatch, Paused
 from .inbox import Event, Inbox
 
 __all__ = ["DiscoveryPause", "DiscoveryPauses"]
@@ -24,7 +25,8 @@ class DiscoveryPause:
     discovery: DiscoveryBatch
     """What was announced: the filters that matched, and the transactions that they matched."""
     paused: Paused | None
-    """Where the session waits; None: execution had passed the batch when it was announced, and goes on."""
+    """Where the session waits; None: execution has passed the batch without a stop, because it was announced too late or the range has
+    ended."""
 
     @property
     def slot(self) -> int:
@@ -61,14 +63,13 @@ class DiscoveryPauses(AsyncIterator[DiscoveryPause]):
         self._steps = steps
         self._ask = ask
         self._on_event = on_event
-        self._is_on_its_way = False
 
     async def __anext__(self) -> DiscoveryPause:
         """Move on, and return the next pause.
 
         Raises:
             StopAsyncIteration: The range is at its end.
-            RemoteProtocolError: The range is at its end, but the session did not stop where it was sent.
+            RemoteError: The server refused to stop before a batch that it had announced; iterating again goes on with the next.
             SimClientError: As for the session's own iterator.
 
         Cancellation: no event is lost; iterate again.
@@ -76,23 +77,14 @@ class DiscoveryPauses(AsyncIterator[DiscoveryPause]):
         while True:
             match self._steps.next():
                 case Report(discovery, paused):
-                    self._is_on_its_way = False
                     return DiscoveryPause(discovery=discovery, paused=paused)
+                case Refused(discovery, failure):
+                    place = f"batch {discovery.batch_index} of slot {discovery.slot}"
+                    why = f"the server would not stop before {place}: {describe_failure(failure)}"
+                    raise RemoteError(why, payload=failure)
                 case Wait():
-                    await self._read_event()  # StopAsyncIteration after `completed` ends this iterator too
+                    event = await anext(self._inbox)  # StopAsyncIteration after `completed` ends this iterator too
+                    if self._on_event is not None:
+                        self._on_event(event)
                 case request:
                     self._ask(request)
-                    self._is_on_its_way = isinstance(request, ContinueTo)
-
-    async def _read_event(self) -> None:
-        event = await anext(self._inbox)
-        if self._on_event is not None:
-            self._on_event(event)
-        if isinstance(event, Paused):
-            self._steps.receive(event)
-        if isinstance(event, Completed):
-            if self._is_on_its_way:
-                raise RemoteProtocolError(
-                    "the run has completed, but did not stop before a batch that it had announced"
-                )
-            raise StopAsyncIteration

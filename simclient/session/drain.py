@@ -5,6 +5,8 @@ Control and the subscriptions tell it what happened over one memory channel; the
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import trio
 
 from ..protocol.drain import DrainMachine, DrainState
@@ -40,7 +42,8 @@ class DrainCoordinator:
         """A subscription is not to be waited for any more: everything of it was handed on, or the user has ended it."""
         if subscription in self._open:
             self._open.remove(subscription)
-            self._sender.send_nowait(subscription)
+            with suppress(trio.BrokenResourceError):  # the block was left, and nobody waits for it
+                self._sender.send_nowait(subscription)
 
     async def run(self) -> None:
         """Listen until the run is drained."""

@@ -76,8 +76,14 @@ class Inbox(AsyncIterator[Event]):
 
     def put_event(self, event: SessionEvent) -> None:
         """Add a control event; ask `wait_for_room` afterwards."""
-        self._backlog.push(event)
-        self._wake()
+        if not self._is_closed:
+            self._backlog.push(event)
+            self._wake()
+
+    def withdraw(self, event: SessionEvent) -> None:
+        """Take a control event back, if it was not taken yet."""
+        self._backlog.withdraw(event)
+        self._room.set()
 
     async def wait_for_room(self) -> None:
         """Wait until the control backlog is below its bound; at once when it is."""
@@ -137,6 +143,8 @@ class Inbox(AsyncIterator[Event]):
     def close(self, failure: SimClientError | None) -> None:
         """Give nothing any more: whoever reads, or waits already, gets `SessionClosed`, because of `failure` if there is one."""
         self._is_closed, self._failure = True, failure
+        self._backlog.clear()
+        self._room.set()
         self._wake()
 
     # For the one who reads it

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, final
 
@@ -18,16 +18,16 @@ from ..errors import ConnectError, ConnectionLost, HttpError, RemoteProtocolErro
 from ..protocol.budget import ReconnectBudget
 from ..protocol.commands import Closed, Command, Reconnect, Send
 from ..transport.websocket import WebSocket
-from ..wire.codec import read_response, write_request
+from ..wire.codec import read_response
+from ..wire.requests import ControlRequest
 from ..wire.responses import SequencedResponse
 from .connections import ConnectionChange, ConnectionObserver, ConnectionState
 from .limits import Limits
+from .outbox import Outbox
 from .tasks import Tasks, open_tasks
 
 __all__ = ["ControlLink", "ControlRules", "OpenSocket"]
 
-_UNWRITTEN_REQUESTS = 1024
-"""Requests waiting for the writer; the machines never have more than a few per session on their way."""
 _FIRST_ATTEMPTS = 3
 """Connections tried before there is a session: enough for a server that is just starting, not a long silence for a wrong address."""
 _UNREADABLE_IN_A_ROW = 2
@@ -72,8 +72,8 @@ class ControlRules(Protocol):
         """A new socket is up."""
         ...
 
-    def disconnected(self) -> list[Command]:
-        """The socket is gone."""
+    def disconnected(self, unwritten: Sequence[ControlRequest]) -> list[Command]:
+        """The socket is gone, and these requests were not written to it."""
         ...
 
     def receive(self, message: SequencedResponse, now: float) -> list[Command]:
@@ -127,16 +127,19 @@ class ControlLink:
         self._observe = observe
         self._budget = ReconnectBudget(limits.reconnect, random.random)
         self._unconnected = 0
-        self._outbox: trio.MemorySendChannel[str] | None = None
+        self._outbox: Outbox | None = None
         self._beside: Tasks | None = None
         self._backoff = trio.CancelScope()
+        self._attempt = trio.CancelScope()
+        self._is_connecting = False
         self._reading = trio.CancelScope()
         self._lost: ConnectionLost | None = None
         self._is_free_of_charge = False
         self._reading_since = math.inf
         self._is_up = False
         self._unreadable = 0
-        self._has_failed = False
+        self._has_given_up = False
+        self._is_needed_to_close_only = False
         self._news = 0
         self._close_asked = trio.Event()
         self._has_come_back_to_close = False
@@ -147,21 +150,22 @@ class ControlLink:
     async def run(self) -> None:
         """Keep the control plane up until the session is closed, or fails.
 
-        A completed run needs no control plane: a socket lost after that is only replaced to close the session.
+        A run that has completed or failed needs no control plane: a socket lost after that is only replaced to close the session.
         """
         try:
             while not self._is_over:
                 self._tell(ConnectionState.CONNECTING)
                 error = await self._one_socket()
-                self.perform(self._rules.disconnected())
                 self._tell(ConnectionState.DOWN, error)
                 if self._is_over or (self._close_asked.is_set() and isinstance(error, ConnectError)):
                     return
-                if self._rules.is_complete:
-                    await self._close_asked.wait()
-                elif self._close_asked.is_set() and not self._has_come_back_to_close:
+                if self._close_asked.is_set() and not self._has_come_back_to_close:
                     self._has_come_back_to_close = True  # at once: leaving is short
-                elif not self._is_free_of_charge:
+                elif self._rules.is_complete or self._is_needed_to_close_only:
+                    await self._close_asked.wait()
+                elif self._is_free_of_charge:
+                    self.reconnects += 1
+                else:
                     await self._wait_for_the_next_attempt(error)
         finally:
             self.ended.set()
@@ -172,7 +176,7 @@ class ControlLink:
             match command:
                 case Send(request):
                     if self._outbox is not None:
-                        self._outbox.send_nowait(write_request(request))
+                        self._outbox.put(request)
                 case Reconnect(reason):
                     self.lose(reason)
                 case Closed():
@@ -191,13 +195,13 @@ class ControlLink:
         """End the session on the server, if it can be reached; `ended` is set when that is done and the socket is closed."""
         self._close_asked.set()
         self.perform(self._rules.close())
-        self._backoff.cancel(reason="the session is being closed")
+        self._stop_trying("the session is being closed")
 
     def leave(self, commands: Iterable[Command]) -> None:
         """Close the socket and leave the session to the server; `commands` are what the machine says to that."""
         self._close_asked.set()
         self.perform(commands)
-        self._backoff.cancel(reason="the session is left to the server")
+        self._stop_trying("the session is left to the server")
 
     def start_beside(self, task: Callable[[], Awaitable[None]], *, name: str) -> None:
         """Run a task for as long as the current socket lasts; not at all if there is none."""
@@ -205,22 +209,31 @@ class ControlLink:
             self._beside.start_soon(task, name=name)
 
     def fail(self) -> None:
-        """The run has failed: stop when this socket ends."""
-        self._has_failed = True
+        """The run has failed: the connection is only needed to close the session."""
+        self._is_needed_to_close_only = True
 
     # One socket after another
 
     @property
     def _is_over(self) -> bool:
-        return self._has_failed or self._rules.is_over
+        return self._has_given_up or self._rules.is_over
+
+    def _stop_trying(self, reason: str) -> None:
+        """Do not wait for the next attempt, nor for one that nobody needs."""
+        self._backoff.cancel(reason=reason)
+        if self._is_connecting and self._rules.is_over:
+            self._attempt.cancel(reason=reason)
 
     async def _one_socket(self) -> SimClientError:
         """Connect, converse until the socket or the session ends; return why it ended."""
         self._is_free_of_charge = False
+        self._is_connecting = True
         try:
-            async with self._open_socket() as socket:
-                self._unconnected = 0
-                await self._converse(socket)
+            with trio.CancelScope() as self._attempt:
+                async with self._open_socket() as socket:
+                    self._is_connecting = False
+                    self._unconnected = 0
+                    await self._converse(socket)
         except (ConnectError, ConnectionLost, RemoteProtocolError) as error:
             self._unconnected += isinstance(error, ConnectError) and not isinstance(error.__cause__, HttpError)
             return error
@@ -230,7 +243,7 @@ class ControlLink:
     async def _wait_for_the_next_attempt(self, error: SimClientError) -> None:
         retry_at = self._budget.failed(trio.current_time())
         if retry_at is None or self._is_hopeless(error):
-            self._has_failed = True
+            self._has_given_up = True
             self._on_failure(self._verdict(error))
             return
 
@@ -275,22 +288,22 @@ class ControlLink:
     async def _converse(self, socket: WebSocket) -> None:
         self._lost = None
         self._is_up = False
+        outbox = Outbox()
         async with open_tasks() as tasks:
-            outbox, requests = trio.open_memory_channel[str](_UNWRITTEN_REQUESTS)
             self._outbox, self._beside = outbox, tasks
             try:
-                tasks.start_soon(_write, socket, requests, name="control writer")
+                tasks.start_soon(outbox.write_to, socket, name="control writer")
                 tasks.start_soon(self._keep_alive, socket, name="control keepalive")
                 self.perform(self._rules.connected(trio.current_time()))
                 await self._read(socket)
             finally:
+                # At once, not when the socket is closed, which takes its time: what is asked for meanwhile waits for the next one.
                 self._outbox = self._beside = None
-                outbox.close()
+                self.perform(self._rules.disconnected(outbox.take_back()))
 
     async def _read(self, socket: WebSocket) -> None:
         """Read until the session is closed; raise when the socket is lost."""
         while not self._rules.is_over:
-            await self._wait_for_room()
             text = await self._next_message(socket)
             if self._lost is None:
                 self._receive(text)
@@ -299,10 +312,12 @@ class ControlLink:
 
     async def _next_message(self, socket: WebSocket) -> str | bytes | None:
         """Return the next message; None when the machine's deadline came first, or the reading was cancelled with a reason."""
-        deadline = self._rules.deadline
-        self._reading_since = trio.current_time()
         try:
-            with trio.CancelScope(deadline=math.inf if deadline is None else deadline) as self._reading:
+            with trio.CancelScope() as self._reading:
+                await self._wait_for_room()
+                deadline = self._rules.deadline
+                self._reading.deadline = math.inf if deadline is None else deadline
+                self._reading_since = trio.current_time()
                 return await socket.receive()
         finally:
             self._reading_since = math.inf
@@ -314,8 +329,7 @@ class ControlLink:
             self.perform(self._rules.wake(now))
             return
 
-        self._unreadable += 1
-        message = read_response(text)
+        message = self._readable(text)
         news = self._news
         self.perform(self._rules.receive(message, now))
         if self._news != news:
@@ -324,6 +338,13 @@ class ControlLink:
             self._is_up = True
             self._budget.connected(now)
             self._tell(ConnectionState.UP)
+
+    def _readable(self, text: str | bytes) -> SequencedResponse:
+        try:
+            return read_response(text)
+        except RemoteProtocolError:
+            self._unreadable += 1
+            raise
 
     async def _keep_alive(self, socket: WebSocket) -> None:
         limits = self._limits
@@ -345,13 +366,3 @@ class ControlLink:
 
     def _tell(self, state: ConnectionState, reason: SimClientError | None = None) -> None:
         self._observe(ConnectionChange(connection="control", state=state, reason=reason, at=trio.current_time()))
-
-
-async def _write(socket: WebSocket, requests: trio.MemoryReceiveChannel[str]) -> None:
-    """Write requests in order until the socket is lost, which the reader notices by itself."""
-    with requests:
-        try:
-            async for text in requests:
-                await socket.send(text)
-        except ConnectionLost:
-            return

@@ -21,10 +21,8 @@ from ..transport.http import open_http
 from ..transport.streams import StreamOpener
 from ..wire.actions import DiagnosticProbeParams, ScheduledAction
 from ..wire.agents import AgentParams
-from ..wire.codec import read_request
 from ..wire.detached import DetachedSession
 from ..wire.discovery import DiscoveryFilter
-from ..wire.requests import Continue, ContinueTo
 from ..wire.reroute import RerouteParams
 from ..wire.responses import ReadyForContinue
 from ..wire.subscriptions import Subscription
@@ -37,7 +35,7 @@ from .limits import Limits
 from .opening import socket_opener, user_agent_of
 from .options import Delivery, SessionOptions
 from .parts import Ground, SessionParts, slot_over_rpc
-from .request import DISCONNECT_TIMEOUT_SECONDS, SessionRequest, attach_request, create_request
+from .request import DISCONNECT_TIMEOUT_SECONDS, SessionRequest, attach_request, create_request, refuse_beside_attach
 from .tasks import open_tasks
 
 __all__ = ["open_backtest_session"]
@@ -81,8 +79,8 @@ async def open_backtest_session(
         end_slot: The last slot, inclusive.
         slot_count: In place of `end_slot`: how many slots past the start; n replays n + 1 slots, as in the Rust builder.
         attach: In place of a range: a session that `detach` left running, to be taken up where it was left; or the id of any session,
-            together with its range, whose control events are then all asked for again. A session that was ready when it was left says
-            `ReadyForContinue` again. What is only said when a session is created cannot be given with it.
+            together with its range, whose control events are then all asked for again. A session that was waiting when it was left says
+            `ReadyForContinue` or `Paused` again. What is only said when a session is created cannot be given with it.
         subscriptions: What to receive; each is a data socket of its own, from the first slot on.
         api_key: The key; by default what `SIMULATOR_API_KEY` holds. A simulator on this machine needs none.
         name: A name for the session, never to be used again; 0.28.
@@ -116,6 +114,20 @@ async def open_backtest_session(
     Leaving the block, by its end, an exception or cancellation, takes at most `limits.closing_seconds`.
     """
     if attach is not None:
+        refuse_beside_attach(
+            name=name,
+            send_summary=send_summary or None,
+            disconnect_timeout_seconds=disconnect_timeout_seconds,
+            capacity_wait_timeout_seconds=capacity_wait_timeout_seconds,
+            extra_compute_units=extra_compute_units,
+            discoveries=discoveries or None,
+            actions=actions or None,
+            diagnostic_probes=diagnostic_probes or None,
+            reroute=reroute,
+            replay_account_state=replay_account_state or None,
+            signer_filter=signer_filter or None,
+            agents=agents or None,
+        )
         taken_up = attach_request(attach, start_slot=start_slot, end_slot=end_slot, slot_count=slot_count)
         request = SessionRequest.build(url, api_key=api_key, subscriptions=subscriptions, attach=taken_up)
     elif start_slot is None:
@@ -186,8 +198,8 @@ async def _open(
         try:
             await control.opened.wait()
             run.check()
-            if request.attach is not None and request.attach.is_ready:
-                parts.inbox.put_event(ReadyForContinue())
+            if request.attach is not None and request.attach.is_ready and control.events == 0:
+                parts.inbox.put_event(control.progress.paused_at or ReadyForContinue())
             session = parts.assemble(
                 ground,
                 _identity(request, control),
@@ -210,25 +222,12 @@ async def _open(
 
 def _machine(request: SessionRequest, limits: Limits) -> ControlMachine:
     attach = request.attach
-    progress = SessionProgress(
-        grace_seconds=limits.continue_grace_seconds,
-        last_sequence=None if attach is None else attach.last_sequence,
-        is_ready=attach is not None and attach.is_ready,
-        request=None if attach is None or attach.unconfirmed is None else _progress_request(attach.unconfirmed),
-    )
     return ControlMachine(
         request.create,
         response_seconds=limits.response_seconds,
-        progress=progress,
+        progress=SessionProgress(grace_seconds=limits.continue_grace_seconds, left=attach),
         session_id=None if attach is None else attach.session_id,
     )
-
-
-def _progress_request(text: str) -> Continue | ContinueTo:
-    request = read_request(text)
-    if not isinstance(request, Continue | ContinueTo):
-        raise InputError(f"attach= holds an unconfirmed request that is none: {text[:80]!r}")
-    return request
 
 
 def _identity(request: SessionRequest, control: ControlTask) -> SessionIdentity:

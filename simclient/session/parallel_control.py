@@ -12,7 +12,7 @@ from typing import final
 import trio
 
 from ..errors import SimClientError
-from ..protocol.commands import AskSlot, Command, Complete, Deliver, Fail, ForSubSession, OpenedParallel
+from ..protocol.commands import AskSlot, Command, Complete, Deliver, Fail, ForSubSession, OpenedParallel, Withdraw
 from ..protocol.parallel import ParallelMachine
 from ..protocol.progress import SessionProgress
 from ..wire.requests import Continue, ContinueTo
@@ -40,6 +40,8 @@ class Lane:
         self.ended = control.ended
         self.events = 0
         self.last_slot: int | None = None
+        self.is_full = False
+        """Whether it gets nothing more until it is half empty."""
 
     @property
     def created(self) -> SessionCreated:
@@ -154,6 +156,7 @@ class ParallelControl:
             observe=observe,
         )
         self._lanes: dict[str, Lane] = {}
+        self._early_failures: dict[str, SimClientError] = {}
         self.session: SessionsCreatedV2 | None = None
         self.opened = trio.Event()
         """Set when the session exists, and when it never will."""
@@ -195,11 +198,18 @@ class ParallelControl:
             case OpenedParallel(session):
                 self.session = session
                 self.opened.set()
+                for lane in self.lanes:
+                    if (error := self._early_failures.get(lane.session_id)) is not None:
+                        self._on_lane_failure(lane, error)
             case ForSubSession(session_id, AskSlot()):
                 lane = self._lane(session_id)
                 self._link.start_beside(lambda: self._probe(lane), name="slot probe")
+            case ForSubSession(session_id, Fail(error)) if self.session is None:
+                self._early_failures[session_id] = error  # whether it is part of the session is not known yet
             case ForSubSession(session_id, Fail(error)):
                 self._on_lane_failure(self._lane(session_id), error)
+            case ForSubSession(session_id, Withdraw(event)):
+                self._lane(session_id).parts.inbox.withdraw(event)
             case ForSubSession(session_id, Deliver() | Complete() as news):
                 self._deliver(self._lane(session_id), news)
             case Fail(error):
@@ -210,12 +220,14 @@ class ParallelControl:
 
     def _deliver(self, lane: Lane, news: Deliver | Complete) -> None:
         lane.carry_out(news)
-        if lane.parts.inbox.is_full:
+        if lane.parts.inbox.is_full and not lane.is_full:
+            lane.is_full = True
             self.machine.set_room(lane.session_id, False)
             self._tasks.start_soon(self._wait_for_room, lane, name="full lane")
 
     async def _wait_for_room(self, lane: Lane) -> None:
         await lane.parts.inbox.wait_until_half_empty()
+        lane.is_full = False
         if self.machine.set_room(lane.session_id, True):
             self._link.lose("a sub-session has room again for events that were left aside", is_free_of_charge=True)
 

@@ -34,6 +34,7 @@ __all__ = [
     "continue_to_request",
     "create_request",
     "positions_from",
+    "refuse_beside_attach",
     "slot_range",
 ]
 
@@ -159,6 +160,22 @@ def create_request(
         name=None if name is None else session_name(name),
         create_token=None if name is None else token_hex(_TOKEN_BYTES),
     )
+
+
+def refuse_beside_attach(**arguments: object) -> None:
+    """Refuse what only a new session can be told.
+
+    Args:
+        arguments: By name; None where one was not given.
+
+    Raises:
+        InputError: One was given.
+    """
+    given = [name for name, value in arguments.items() if value is not None]
+    if given:
+        raise InputError(
+            f"attach= takes up a session that there is already: {', '.join(given)} cannot be given with it"
+        )
 
 
 def attach_request(

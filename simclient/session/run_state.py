@@ -37,7 +37,7 @@ class RunState:
 
     @property
     def was_seen(self) -> bool:
-        """Whether an iterator has raised the failure."""
+        """Whether an iterator or a method has raised the failure."""
         return (
             self._was_seen
             or self._inbox.failure_was_raised
@@ -73,6 +73,7 @@ class RunState:
         if self.is_detached:
             raise SessionClosed("the session was detached: take it up with open_backtest_session(attach=…)")
         if self.failure is not None:
+            self._was_seen = True
             raise self.failure
 
     def raise_what_nobody_saw(self) -> None:

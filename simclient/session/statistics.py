@@ -4,7 +4,31 @@ from __future__ import annotations
 
 import attrs
 
-__all__ = ["SessionStatistics"]
+__all__ = ["DataCounts", "SessionStatistics"]
+
+
+@attrs.frozen(kw_only=True)
+class DataCounts:
+    """What subscriptions have done, to be added up."""
+
+    notifications: int = 0
+    bytes_received: int = 0
+    reconnects: int = 0
+    duplicates_dropped: int = 0
+    out_of_order: int = 0
+    last_slot: int | None = None
+
+    def __add__(self, other: DataCounts) -> DataCounts:
+        """Return the counts of both together."""
+        slots = [slot for slot in (self.last_slot, other.last_slot) if slot is not None]
+        return DataCounts(
+            notifications=self.notifications + other.notifications,
+            bytes_received=self.bytes_received + other.bytes_received,
+            reconnects=self.reconnects + other.reconnects,
+            duplicates_dropped=self.duplicates_dropped + other.duplicates_dropped,
+            out_of_order=self.out_of_order + other.out_of_order,
+            last_slot=max(slots, default=None),
+        )
 
 
 @attrs.frozen(kw_only=True)

@@ -72,6 +72,7 @@ class SubscriptionTask:
         self._on_failure = on_failure
         self._budget = ReconnectBudget(limits.reconnect, random.random)
         self._waiting = trio.CancelScope()
+        self._attempt = trio.CancelScope()
         self._draining_since = math.inf
         self._is_stopped = False
         self._is_left = False
@@ -91,7 +92,9 @@ class SubscriptionTask:
     async def run(self) -> None:
         """Keep the subscription up until its end marker, its failure or `stop`."""
         while not self._is_stopped:
-            error = await self._one_attempt()
+            error: SimClientError = ConnectionLost("the attempt was given up")
+            with trio.CancelScope() as self._attempt:
+                error = await self._one_attempt()
             self.machine.disconnected()
             self._announce()
             self._tell(ConnectionState.DOWN, error)
@@ -116,6 +119,8 @@ class SubscriptionTask:
         """Read nothing more; what was read is still handed on."""
         self._is_stopped = True
         self._waiting.cancel(reason="the subscription was stopped")
+        if self._feed is None:
+            self._attempt.cancel(reason="the subscription was stopped")
 
     def leave(self) -> None:
         """Read nothing more, and move no cursor: what was read and waits to be handed on is for whoever takes the session up."""
@@ -190,12 +195,12 @@ class SubscriptionTask:
         if received is None or received.notifications:
             await self._hand_on(decoded)
         assert received is not None
+        self._announce_end()
         if received.refusal is not None:
             failure = self._failure(str(received.refusal))
             raise failure from received.refusal
         if received.fault is not None:
             raise received.fault
-        self._announce_end()
 
     def _take(self, runs: list[Run]) -> Received:
         if self._is_left:
@@ -219,14 +224,14 @@ class SubscriptionTask:
         limits = self._limits
         alive = max(feed.last_inbound, waiting_since) + limits.keepalive_deadline_seconds
         answered = math.inf if self.machine.is_up else waiting_since + limits.response_seconds
-        drained = max(self._draining_since, waiting_since) + limits.drain_idle_seconds
-        return alive, answered, drained
+        idle_since = max(self._draining_since, waiting_since) if self.machine.is_up else math.inf
+        return alive, answered, idle_since + limits.drain_idle_seconds
 
     def _judge_silence(self, feed: Feed, waiting_since: float) -> None:
         limits = self._limits
         alive, answered, drained = self._deadlines(feed, waiting_since)
         now = trio.current_time()
-        if now >= drained and self.machine.is_up:
+        if now >= drained:
             raise self._failure(
                 f"the run has completed, but for {limits.drain_idle_seconds:g} s neither data nor the end marker came"
             )

@@ -179,6 +179,7 @@ class Connection:
     async def close(self, code: int, reason: str) -> None:
         """Send a close frame; the TCP connection stays open until the script ends."""
         await self.accept()
+        self._answers_pings = False  # nothing follows a close frame
         await self.send_bytes(self._websocket.send(CloseConnection(code=code, reason=reason)))
 
     async def ping(self) -> None:

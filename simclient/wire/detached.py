@@ -10,7 +10,10 @@ from typing import Annotated, cast, final
 
 import attrs
 
-from .codec import read_value, write_value
+from ..errors import RemoteProtocolError
+from .codec import read_request, read_value, write_value
+from .requests import Continue, ContinueTo
+from .responses import DiscoveryBatch, Paused
 from .schema import OMIT_DEFAULT, U64, WireValue
 from .subscriptions import SubscriptionKey
 
@@ -47,17 +50,30 @@ class DetachedSession(WireValue):
         end_slot: Of its range, inclusive.
         last_sequence: The last control event that was handed on; None: none, so all are asked for again.
         is_ready: Whether the session was waiting for `advance`.
-        unconfirmed: A request, as JSON, that was written and of which nothing showed yet that the server took it.
+        paused_at: Where it was waiting, if it did so since a `paused`.
+        unconfirmed: Requests, as JSON, that were written and of which nothing showed yet that the server took them.
+        ahead: Announced batches that were not acted upon.
         positions: Of the subscriptions.
     """
 
-    session_id: str
+    session_id: str = attrs.field(repr=False)
     start_slot: U64
     end_slot: U64
     last_sequence: U64 | None = None
     is_ready: bool = False
-    unconfirmed: Annotated[str | None, OMIT_DEFAULT] = None
+    paused_at: Annotated[Paused | None, OMIT_DEFAULT] = None
+    unconfirmed: tuple[str, ...] = ()
+    ahead: tuple[DiscoveryBatch, ...] = ()
     positions: tuple[Position, ...] = ()
+
+    @property
+    def requests(self) -> tuple[Continue | ContinueTo, ...]:
+        """The unconfirmed requests.
+
+        Raises:
+            RemoteProtocolError: One of them is something else.
+        """
+        return tuple(_read_progress(text) for text in self.unconfirmed)
 
     def to_json(self) -> str:
         """Return it as JSON, for a file or another process."""
@@ -71,3 +87,11 @@ class DetachedSession(WireValue):
             RemoteProtocolError: It is something else.
         """
         return cast("DetachedSession", read_value(DetachedSession, text))
+
+
+def _read_progress(text: str) -> Continue | ContinueTo:
+    request = read_request(text)
+    if not isinstance(request, Continue | ContinueTo):
+        raise RemoteProtocolError("a detached session holds a request that does not advance it", path="$.unconfirmed")
+
+    return request

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from simclient.protocol.progress import SessionProgress
-from simclient.protocol.stepping import DiscoverySteps, Report, Step, Wait
+from simclient.protocol.stepping import DiscoverySteps, Refused, Report, Step, Wait
+from simclient.wire.failures import InvalidRequest
 from simclient.wire.requests import Continue, ContinueTo
-from simclient.wire.responses import Completed, DiscoveryBatch, Paused, ReadyForContinue, SessionEvent, SlotNotification
+from simclient.wire.responses import (
+    Completed,
+    DiscoveryBatch,
+    ErrorEvent,
+    Paused,
+    ReadyForContinue,
+    SessionEvent,
+    SlotNotification,
+)
 
 REST = Continue(advance_count=2**64 - 1)
 
@@ -91,8 +100,7 @@ def test_a_pause_at_the_end_of_a_slot_is_behind_all_of_its_batches() -> None:
     session = Session()
     session.progress.receive(ReadyForContinue(), None)
     session.progress.advance(ContinueTo(slot=5))
-    paused = Paused(slot=5)
-    assert session.hear(paused, found(5, 9)) == Report(found(5, 9), paused)
+    assert session.hear(Paused(slot=5), found(5, 9)) == Report(found(5, 9), None)
 
 
 def test_what_execution_has_passed_is_reported_without_a_pause() -> None:
@@ -109,13 +117,47 @@ def test_after_the_end_nothing_is_asked_for() -> None:
     assert session.hear(found(5)) == Report(found(5), None)
 
 
-def test_a_pause_that_is_over_when_it_is_read_is_reported() -> None:
-    """The server says ready right after it, and progress hears both before the reader comes to the pause. An earlier one is another."""
+def test_an_earlier_batch_that_is_announced_under_way_comes_first() -> None:
+    """The session is redirected, and sent to the later one afterwards."""
+    session = Session()
+    assert session.hear(found(7), ReadyForContinue()) == ContinueTo(slot=7, batch_index=0)
+    assert session.hear(found(5)) == ContinueTo(slot=5, batch_index=0)
+    paused = Paused(slot=5, batch_index=0)
+    assert session.hear(paused) == Report(found(5), paused)
+    assert session.next() == ContinueTo(slot=7, batch_index=0)
+
+
+def test_stepping_that_is_left_under_way_is_taken_up() -> None:
+    """The pause that came meanwhile is reported by the next one."""
+    session = Session()
+    session.hear(found(5), ReadyForContinue())
+    session.progress.receive(Paused(slot=5, batch_index=0), None)
+    assert DiscoverySteps(session.progress, offset=0).next() == Report(found(5), Paused(slot=5, batch_index=0))
+
+
+def test_stepping_that_begins_while_a_request_runs_waits_for_its_end() -> None:
+    """Nothing is asked for that would be refused, and no discovery is lost."""
+    session = Session()
+    session.progress.receive(found(5), None)
+    session.progress.receive(ReadyForContinue(), None)
+    session.progress.advance(Continue(advance_count=1))
+    assert session.next() == Wait()
+    assert session.progress.ahead == [found(5)]
+
+
+def test_a_stop_that_is_refused_is_said() -> None:
+    """The next batch is gone to then."""
+    session = Session()
+    session.hear(found(5), found(7), ReadyForContinue())
+    failure = InvalidRequest(error="no")
+    assert session.hear(ErrorEvent(failure=failure)) == Refused(found(5), failure)
+    assert session.next() == ContinueTo(slot=7, batch_index=0)
+
+
+def test_a_pause_whose_ready_is_heard_with_it_is_reported() -> None:
+    """The server says both at once; the pause counts, and then there is nothing ahead."""
     session = Session()
     assert session.hear(found(5, 2), ReadyForContinue()) == ContinueTo(slot=5, batch_index=2)
-    assert session.hear(Paused(slot=5, batch_index=2), ReadyForContinue()) == Wait()
-    session.steps.receive(Paused(slot=4, batch_index=2))
-    assert session.next() == Wait()
-    session.steps.receive(Paused(slot=5, batch_index=2))
-    assert session.next() == Report(found(5, 2), Paused(slot=5, batch_index=2))
+    paused = Paused(slot=5, batch_index=2)
+    assert session.hear(paused, ReadyForContinue()) == Report(found(5, 2), paused)
     assert session.next() == REST

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 import pytest
 import trio
 
-from simclient.errors import InputError, RemoteProtocolError
+from simclient.errors import InputError, RemoteError
 from simclient.protocol.budget import BudgetLimits
 from simclient.session.backtest import BacktestSession
 from simclient.session.discoveries import DiscoveryPause
@@ -24,9 +24,10 @@ from simclient.testing import (
     open_scripted_server,
 )
 from simclient.wire.discovery import ProgramExecuted
+from simclient.wire.failures import InvalidRequest
 from simclient.wire.notifications import AccountDiff
 from simclient.wire.requests import Continue, ContinueTo
-from simclient.wire.responses import Completed, DiscoveryBatch, Paused, ReadyForContinue, SlotNotification
+from simclient.wire.responses import Completed, DiscoveryBatch, ErrorEvent, Paused, ReadyForContinue, SlotNotification
 from simclient.wire.subscriptions import AccountDiffs
 
 PROGRAM = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"
@@ -252,19 +253,40 @@ async def test_other_events_go_to_whoever_is_named() -> None:
     assert events[-1] == Completed()
 
 
-async def test_a_run_that_does_not_stop_where_it_was_sent_is_an_error() -> None:
-    """It has announced the batch itself."""
+async def test_a_batch_that_the_run_did_not_stop_at_is_told_without_a_pause() -> None:
+    """The range ends: with an offset there may be nothing behind the last batch."""
+
+    async def control(peer: ControlPeer) -> None:
+        await peer.accept_create()
+        await peer.send(found(105, 2), ReadyForContinue())
+        assert (await peer.expect(ContinueTo)).batch_index == 3
+        await peer.send(SlotNotification(slot=105), Completed())
+        await peer.accept_close()
+
+    async with open_scripted_server(control=[control]) as server, open_session(server) as session:
+        with trio.fail_after(10):
+            pauses = [pause async for pause in session.discoveries(offset=1)]
+
+    assert [(pause.slot, pause.paused) for pause in pauses] == [(105, None)]
+
+
+async def test_a_stop_that_the_server_refuses_is_an_error() -> None:
+    """Its payload is kept, and iterating again goes on."""
+    failure = InvalidRequest(error="no")
 
     async def control(peer: ControlPeer) -> None:
         await peer.accept_create()
         await peer.send(found(101, 2), ReadyForContinue())
         await peer.expect(ContinueTo)
-        await peer.send(Completed())
-        await peer.accept_close()
+        await peer.send(ErrorEvent(failure=failure), ReadyForContinue())
+        await run_to_the_end(peer)
 
     async with open_scripted_server(control=[control]) as server, open_session(server) as session:
-        with pytest.raises(RemoteProtocolError, match="did not stop"):
-            await places(session)
+        with trio.fail_after(10):
+            with pytest.raises(RemoteError, match="batch 2 of slot 101") as caught:
+                await anext(session.discoveries())
+        assert caught.value.payload == failure
+        assert await places(session) == []
 
 
 async def test_there_must_be_something_to_stop_at() -> None:
