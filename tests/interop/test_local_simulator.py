@@ -23,6 +23,7 @@ from simclient import (
 from simclient.local import open_local_simulator
 from simclient.local.bundle import open_bundle, shipped_bundle
 from simclient.testing import ConnectionFaults, Cut, Reset, faults_in_order
+from simclient.wire.discovery import ProgramExecuted
 
 TOKEN_PROGRAM = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"
 WATCHED = [AccountDiffs(program=TOKEN_PROGRAM)]
@@ -119,3 +120,19 @@ async def test_parallel() -> None:
                 nursery.start_soon(work, session)
 
     assert counted(seen) == await undisturbed()
+
+
+async def test_stepping_over_discoveries() -> None:
+    """Every announced batch is stopped at, in order, and the stepping ends with the range."""
+    start, _ = market()
+    async with (
+        open_local_simulator() as simulator,
+        open_backtest_session(
+            simulator.url, start_slot=start, end_slot=start + 20, discoveries=[ProgramExecuted(program=TOKEN_PROGRAM)]
+        ) as session,
+    ):
+        with trio.fail_after(60):
+            stops = [(pause.slot, pause.batch_index) async for pause in session.discoveries()]
+
+    assert len(stops) > 10
+    assert stops == sorted(set(stops))
