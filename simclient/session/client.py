@@ -81,15 +81,16 @@ async def open_client(
     """
     endpoint = control_url(url)
     secret = find_key(endpoint, api_key, is_optional=True)
+    del api_key  # a traceback that shows locals must not show it
     agent = user_agent_of("raw", user_agent)
-    headers = partial(control_headers, secret, agent)  # made anew each time: the key stands in no long-lived local
+    headers = control_headers(secret, agent)
     options = SessionOptions(limits=limits, ssl_context=ssl_context, open_stream=open_stream)
     open_socket = partial(
         open_websocket, endpoint, limits=limits.transport, ssl_context=ssl_context, open_stream=open_stream
     )
     async with open_http(limits=limits.transport, ssl_context=ssl_context, open_stream=open_stream) as http:
         host = ControlHost(endpoint, secret, agent, http)
-        yield SimulatorClient(endpoint, host, http, open_socket=lambda: open_socket(headers=headers()), options=options)
+        yield SimulatorClient(endpoint, host, http, open_socket=lambda: open_socket(headers=headers), options=options)
 
 
 @final

@@ -75,11 +75,11 @@ def find_key(control_url: str, api_key: str | None, *, is_optional: bool = False
     return Secret(text)
 
 
-def control_headers(secret: Secret | None, user_agent: str) -> list[tuple[str, str]]:
+def control_headers(secret: Secret | None, user_agent: str) -> list[tuple[str, str | Secret]]:
     """Return the headers for the control host, and for no other."""
-    headers = [("User-Agent", user_agent)]
+    headers: list[tuple[str, str | Secret]] = [("User-Agent", user_agent)]
     if secret is not None:
-        headers.append((_KEY_HEADER, secret.reveal()))
+        headers.append((_KEY_HEADER, secret))
     return headers
 
 

@@ -78,7 +78,7 @@ class ControlHost:
         given = urlencode([(name, value) for name, value in query if value is not None])
         return f"{self._base}{path}?{given}" if given else f"{self._base}{path}"
 
-    def _headers(self) -> dict[str, str]:
+    def _headers(self) -> dict[str, str | Secret]:
         return dict(control_headers(self._secret, self._user_agent))
 
 

@@ -296,6 +296,7 @@ class ControlLink:
                 tasks.start_soon(self._keep_alive, socket, name="control keepalive")
                 self.perform(self._rules.connected(trio.current_time()))
                 await self._read(socket)
+                await outbox.flush()  # the goodbye too, where `completed` came first and counted as its answer
             finally:
                 # At once, not when the socket is closed, which takes its time: what is asked for meanwhile waits for the next one.
                 self._outbox = self._beside = None

@@ -153,6 +153,7 @@ async def open_backtest_session(
             agents=agents,
         )
         request = SessionRequest.build(url, api_key=api_key, subscriptions=subscriptions, create=create)
+    del api_key  # a traceback that shows locals must not show it
 
     options = SessionOptions(
         delivery=delivery,

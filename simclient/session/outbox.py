@@ -26,6 +26,8 @@ class Outbox:
     def __init__(self) -> None:
         self._requests: deque[ControlRequest] = deque()
         self._more = trio.Event()
+        self._written = trio.Event()
+        self._written.set()
 
     def take_back(self) -> Sequence[ControlRequest]:
         """Return, and never write, what was not begun to be written: the server cannot have read it."""
@@ -37,6 +39,12 @@ class Outbox:
         """Add a request at the end."""
         self._requests.append(request)
         self._more.set()
+        if self._written.is_set():
+            self._written = trio.Event()
+
+    async def flush(self) -> None:
+        """Wait until everything is written, or the socket is lost."""
+        await self._written.wait()
 
     async def write_to(self, socket: WebSocket) -> None:
         """Write requests in order until the socket is lost, which its reader notices by itself."""
@@ -45,6 +53,9 @@ class Outbox:
                 while self._requests:
                     await socket.send(write_request(self._requests.popleft()))
                 self._more = trio.Event()
+                self._written.set()
                 await self._more.wait()
         except ConnectionLost:
             return
+        finally:
+            self._written.set()

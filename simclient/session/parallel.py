@@ -135,6 +135,7 @@ async def open_parallel_session(
     )
     create = attrs.evolve(create, create_token=create.create_token or token_hex(_TOKEN_BYTES))
     request = SessionRequest.build(url, api_key=api_key, subscriptions=subscriptions, create=create)
+    del api_key  # a traceback that shows locals must not show it
     options = SessionOptions(
         delivery=delivery,
         compress=compress,

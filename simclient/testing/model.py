@@ -28,11 +28,14 @@ from .connection import Connection, HttpAnswer, HttpRequest, ScriptFailure, read
 from .ground_truth import GroundTruth, NumberedDiff
 from .memory import MemoryNetwork, listen
 from .model_session import Manners, ModelSession
-from .peer import ControlPeer, DataPeer
+from .peer import ControlPeer, DataPeer, Peer
 
 __all__ = ["ModelServer", "open_model_server"]
 
 _CONTROL_PATH = "/backtest"
+_CLOSURES = 0.05
+"""How likely a connection is ended before a message, by a server whose manners are so."""
+_MOST_CLOSURES = 6
 _DAMAGED = (
     ScriptFailure,
     LocalProtocolError,
@@ -93,6 +96,7 @@ class ModelServer:
         self._dice = random.Random(seed)  # noqa: S311  # reproducible on purpose
         self._manners = manners
         self._nursery = nursery
+        self._closures_left = _MOST_CLOSURES
         self._by_token: dict[str, ModelSession] = {}
 
     def __repr__(self) -> str:
@@ -138,7 +142,7 @@ class ModelServer:
             session = self._create(opening)
         elif isinstance(opening, AttachSession):
             found = self.sessions.get(opening.session_id)
-            if found is None or found.is_closed:
+            if found is None or found.is_closed or self._manners.forgets_sessions:
                 await peer.send(ErrorEvent(failure=SessionNotFound(session_id=opening.session_id)))
                 return
             if self._dice.random() < self._manners.is_busy_at_attach:
@@ -153,7 +157,7 @@ class ModelServer:
             await session.pause()
             said = await self._introduce(peer, session, opening)
             if said is not None:
-                nursery.start_soon(_report, peer, session, said)
+                nursery.start_soon(self._report, peer, session, said)
                 await self._obey(peer, session)
 
     def _create(self, request: CreateSession) -> ModelSession:
@@ -205,6 +209,22 @@ class ModelServer:
             else:
                 self.problems.append(f"a session that was not waiting was sent {type(request).__name__}")
 
+    async def _report(self, peer: ControlPeer, session: ModelSession, said: int) -> None:
+        """Tell what happens, from the event after `said` on."""
+        while True:
+            await session.wait_for_events(said)
+            await self._close_perhaps(peer)
+            await peer.send(session.log[said], seq_id=said + 1)
+            said += 1
+
+    async def _close_perhaps(self, peer: Peer) -> None:
+        """End the connection now and then, if those are the manners; whoever goes on sending finds it ended."""
+        code = self._manners.closes_with
+        if code is not None and self._closures_left and self._dice.random() < _CLOSURES:
+            self._closures_left -= 1
+            await peer.close(code, "so it goes")
+            await peer.hold_until_gone()
+
     # Data
 
     async def _stream(self, stream: trio.abc.Stream, request: HttpRequest, session: ModelSession) -> None:
@@ -226,33 +246,27 @@ class ModelServer:
                 if subscribe.compress and compresses:
                     peer.start_compressing()
                     compresses = False
-                nursery.start_soon(_feed, peer, session, diffs, subscription_id)
+                nursery.start_soon(self._feed, peer, session, diffs, subscription_id)
 
-
-async def _report(peer: ControlPeer, session: ModelSession, said: int) -> None:
-    """Tell what happens, from the event after `said` on."""
-    while True:
-        await session.wait_for_events(said)
-        await peer.send(session.log[said], seq_id=said + 1)
-        said += 1
+    async def _feed(
+        self, peer: DataPeer, session: ModelSession, diffs: Sequence[NumberedDiff], subscription_id: int
+    ) -> None:
+        """Give one subscription its notifications and its end marker."""
+        for diff in diffs:
+            await session.wait_for_slot(diff.slot)
+            if session.is_closed:
+                return
+            await self._close_perhaps(peer)
+            await peer.notify(diff.result, subscription_id=subscription_id)
+        await session.wait_for_the_end_of_data()
+        if not (session.is_closed or self._manners.never_ends_streams):
+            await peer.complete(subscription_id)
 
 
 async def _close(peer: ControlPeer, session: ModelSession) -> None:
     session.close()
     await peer.send(Success())
     await peer.hold()
-
-
-async def _feed(peer: DataPeer, session: ModelSession, diffs: Sequence[NumberedDiff], subscription_id: int) -> None:
-    """Give one subscription its notifications and its end marker."""
-    for diff in diffs:
-        await session.wait_for_slot(diff.slot)
-        if session.is_closed:
-            return
-        await peer.notify(diff.result, subscription_id=subscription_id)
-    await session.wait_for_the_end_of_data()
-    if not session.is_closed:
-        await peer.complete(subscription_id)
 
 
 def _answer_rpc(session: ModelSession | None, request: HttpRequest) -> HttpAnswer:

@@ -40,6 +40,12 @@ class Manners:
     """How likely an attach is answered `sessionOwnershipBusy`."""
     longest_pause_seconds: float = 0.05
     """Before an answer, and between two slots."""
+    closes_with: int | None = None
+    """A close code with which it now and then ends a connection, leaving TCP open; 1012 is its handoff."""
+    never_ends_streams: bool = False
+    """Whether it leaves out the end markers."""
+    forgets_sessions: bool = False
+    """Whether a session is gone when its control connection breaks, as after a restart."""
 
     @classmethod
     def draw(cls, dice: random.Random) -> Manners:

@@ -8,14 +8,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import SplitResult, urlsplit
 
 import attrs
 
 from ..errors import InputError
 
-__all__ = ["HTTP_SCHEMES", "WEBSOCKET_SCHEMES", "Endpoint", "encode_headers", "read_endpoint"]
+__all__ = [
+    "HTTP_SCHEMES",
+    "WEBSOCKET_SCHEMES",
+    "Concealed",
+    "Endpoint",
+    "Headers",
+    "check_headers",
+    "encode_headers",
+    "read_endpoint",
+]
 
 WEBSOCKET_SCHEMES: Final[Mapping[str, int]] = {"ws": 80, "wss": 443}
 HTTP_SCHEMES: Final[Mapping[str, int]] = {"http": 80, "https": 443}
@@ -25,6 +34,18 @@ _SHOWN_SEGMENT_CHARACTERS = 16
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?|")
 _TARGET = re.compile(r"[\x21-\x7e]+")
+
+
+class Concealed(Protocol):
+    """A value that no representation shows, such as a key."""
+
+    def reveal(self) -> str:
+        """Return it; only for the bytes of a header."""
+        ...
+
+
+Headers = Sequence[tuple[str, str | Concealed]]
+"""Names and values. What is concealed is revealed where the bytes are made, and stands in no local of a frame that waits."""
 
 
 @attrs.frozen(kw_only=True)
@@ -94,21 +115,33 @@ def read_endpoint(url: str, *, schemes: Mapping[str, int]) -> Endpoint:
     )
 
 
-def encode_headers(headers: Sequence[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+def encode_headers(headers: Headers) -> list[tuple[bytes, bytes]]:
     """Check headers and return them as bytes.
 
     Raises:
         InputError: A name or value cannot be sent. The value is not shown, it may be a key.
     """
+    check_headers(headers)
+    return [(name.encode("ascii"), _plain(value).encode("ascii")) for name, value in headers]
+
+
+def check_headers(headers: Headers) -> None:
+    """Tell whether headers can be sent.
+
+    Raises:
+        InputError: A name or value cannot. The value is not shown, it may be a key.
+    """
     for name, value in headers:
         if not _HEADER_NAME.fullmatch(name):
             raise InputError(f"not a header name: {name[:60]!r}")
-        if not _HEADER_VALUE.fullmatch(value):
+        if not _HEADER_VALUE.fullmatch(_plain(value)):
             raise InputError(
                 f"the value of the header {name} has characters outside printable ASCII, or blanks around it"
             )
 
-    return [(name.encode("ascii"), value.encode("ascii")) for name, value in headers]
+
+def _plain(value: str | Concealed) -> str:
+    return value if isinstance(value, str) else value.reveal()
 
 
 def _label(parts: SplitResult) -> str:

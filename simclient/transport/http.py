@@ -16,12 +16,15 @@ import httpx2
 import trio
 
 from ..errors import ConnectError, ConnectionLost, HttpError, InputError, RemoteProtocolError, SimClientError
-from .endpoint import HTTP_SCHEMES, encode_headers, read_endpoint
+from .endpoint import HTTP_SCHEMES, Concealed, check_headers, encode_headers, read_endpoint
 from .handshake import MAX_BODY_BYTES, RETRYABLE_STATUSES, http_error
 from .limits import DEFAULT_LIMITS, TransportLimits
 from .streams import StreamOpener, default_ssl_context
 
 __all__ = ["HttpClient", "is_temporary", "open_http"]
+
+
+HttpHeaders = Mapping[str, str | Concealed]
 
 
 @asynccontextmanager
@@ -61,7 +64,7 @@ class HttpClient:
         self._client = client
         self._max_bytes = limits.max_message_bytes
 
-    async def get(self, url: str, *, headers: Mapping[str, str] | None = None) -> bytes:
+    async def get(self, url: str, *, headers: HttpHeaders | None = None) -> bytes:
         """Return the body of a successful GET.
 
         Raises:
@@ -72,7 +75,7 @@ class HttpClient:
         """
         return await self._request("GET", url, None, headers or {})
 
-    async def post(self, url: str, body: bytes, *, headers: Mapping[str, str] | None = None) -> bytes:
+    async def post(self, url: str, body: bytes, *, headers: HttpHeaders | None = None) -> bytes:
         """Return the body of a successful POST of JSON.
 
         Raises:
@@ -80,7 +83,7 @@ class HttpClient:
         """
         return await self._request("POST", url, body, {"Content-Type": "application/json", **(headers or {})})
 
-    async def delete(self, url: str, *, headers: Mapping[str, str] | None = None) -> bytes:
+    async def delete(self, url: str, *, headers: HttpHeaders | None = None) -> bytes:
         """Return the body of a successful DELETE.
 
         Raises:
@@ -88,24 +91,26 @@ class HttpClient:
         """
         return await self._request("DELETE", url, None, headers or {})
 
-    async def _request(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> bytes:
+    async def _request(self, method: str, url: str, body: bytes | None, headers: HttpHeaders) -> bytes:
         endpoint = read_endpoint(url, schemes=HTTP_SCHEMES)
-        encoded_headers = encode_headers(tuple(headers.items()))
+        check_headers(tuple(headers.items()))
         doing = f"{method} {endpoint.label}"
         try:
-            async with self._client.stream(method, url, content=body, headers=encoded_headers) as response:
+            async with self._client.stream(
+                method, url, content=body, headers=encode_headers(tuple(headers.items()))
+            ) as response:
                 if response.is_success:
                     answer = await _read(response, self._max_bytes)
                 else:
                     answer = await _read_refusal(response)
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
-            raise ConnectError(f"{doing}: {str(error) or 'no connection in time'}; check the address") from error
+            raise ConnectError(f"{doing}: {str(error) or 'no connection in time'}; check the address") from _bare(error)
         except httpx2.TransportError as error:
-            raise ConnectionLost(f"{doing}: {str(error) or type(error).__name__}") from error
+            raise ConnectionLost(f"{doing}: {str(error) or type(error).__name__}") from _bare(error)
         except httpx2.DecodingError as error:
-            raise RemoteProtocolError(f"{doing}: the answer cannot be decompressed: {error}") from error
+            raise RemoteProtocolError(f"{doing}: the answer cannot be decompressed: {error}") from _bare(error)
         except httpx2.InvalidURL as error:
-            raise InputError(f"{doing}: the URL cannot be used: {error}") from error
+            raise InputError(f"{doing}: the URL cannot be used: {error}") from _bare(error)
 
         if not response.is_success:
             after = response.headers.get("retry-after")
@@ -125,6 +130,15 @@ def is_temporary(error: SimClientError) -> bool:
             return error.status in RETRYABLE_STATUSES
         case _:
             return isinstance(error, ConnectionLost)
+
+
+def _bare(error: Exception) -> Exception:
+    """Take from a library's error, and from what led to it, the frames that it went through: their locals hold the headers."""
+    link: BaseException | None = error
+    while link is not None:
+        link.__traceback__ = None
+        link = link.__cause__ or link.__context__
+    return error
 
 
 async def _read_refusal(response: httpx2.Response) -> bytes:

@@ -12,7 +12,7 @@ What the guards keep, each a measured fault of trio-websocket 0.12.2 on its own:
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import cast, final
@@ -24,7 +24,7 @@ import wsproto.utilities
 
 from ..errors import ConnectionLost, InputError
 from .companion import running_beside
-from .endpoint import WEBSOCKET_SCHEMES, Endpoint, encode_headers, read_endpoint
+from .endpoint import WEBSOCKET_SCHEMES, Endpoint, Headers, check_headers, encode_headers, read_endpoint
 from .frames import encode_ping
 from .guarded import GuardedStream
 from .handshake import explain_refusal
@@ -52,7 +52,7 @@ _FAILURES = (
 async def open_websocket(
     url: str,
     *,
-    headers: Sequence[tuple[str, str]] = (),
+    headers: Headers = (),
     limits: TransportLimits = DEFAULT_LIMITS,
     ssl_context: ssl.SSLContext | None = None,
     open_stream: StreamOpener | None = None,
@@ -71,14 +71,14 @@ async def open_websocket(
         ConnectError: There is no connection; `__cause__` is an HttpError where the server answered with a status.
     """
     endpoint = read_endpoint(url, schemes=WEBSOCKET_SCHEMES)
-    encoded_headers = encode_headers(headers)
+    check_headers(headers)
     deadline = trio.current_time() + limits.connect_seconds
     with connecting(endpoint, limits.connect_seconds):
         stream = await open_endpoint_stream(endpoint, ssl_context=ssl_context, open_stream=open_stream)
 
     socket = WebSocket(stream, endpoint, limits)
     try:
-        async with running_beside(partial(socket.run, encoded_headers), name=f"WebSocket {endpoint.label}"):
+        async with running_beside(partial(socket.run, headers), name=f"WebSocket {endpoint.label}"):
             await socket.wait_until_open(deadline)
             try:
                 yield socket
@@ -199,7 +199,7 @@ class WebSocket:
         if self._connection is None:
             raise explain_refusal(self._endpoint, bytes(self._stream.answer), is_over=not waiting.cancelled_caught)
 
-    async def run(self, headers: list[tuple[bytes, bytes]]) -> None:
+    async def run(self, headers: Headers) -> None:
         """Carry messages until the connection ends; how it ended is recorded, not raised.
 
         The nursery holds trio-websocket's reader and our writer: what the library raises in it is caught here and
@@ -222,7 +222,7 @@ class WebSocket:
             finally:
                 self._opened.set()
 
-    async def _shake_hands(self, nursery: trio.Nursery, headers: list[tuple[bytes, bytes]]) -> None:
+    async def _shake_hands(self, nursery: trio.Nursery, headers: Headers) -> None:
         """Open the WebSocket, or return without one when the stream ends."""
         with self._opening:
             self._connection = await trio_websocket.wrap_client_stream(
@@ -230,7 +230,7 @@ class WebSocket:
                 cast(trio.SocketStream, self._stream),  # any Stream will do, only the annotation is narrow
                 self._endpoint.authority,
                 self._endpoint.target,
-                extra_headers=headers,
+                extra_headers=encode_headers(headers),
                 message_queue_size=0,  # ours is the queue: the library throws its own away when it closes
                 max_message_size=self._limits.max_message_bytes,
                 receive_buffer_size=None,

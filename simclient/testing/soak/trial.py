@@ -6,6 +6,7 @@ with what the server was asked to execute, and what is left open with nothing. T
 
 from __future__ import annotations
 
+import math
 import random
 from collections import Counter
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from trio._core import _run as trio_run
 
 from ...errors import SimClientError
 from ...session.backtest import BacktestSession
+from ...session.connections import ConnectionChange, ConnectionState
 from ...session.limits import Limits
 from ...session.managed import open_backtest_session
 from ...session.options import Delivery
@@ -45,6 +47,7 @@ LEAVING_SECONDS = 5.0
 _PATIENCE_SECONDS = 5000.0
 """How long a user waits for the next event before leaving; more than every deadline of a session together."""
 _HANG_SECONDS = 50_000.0
+_NAP_AT_EVENT = 10
 _SETTLING_SECONDS = 1000.0
 """For the server to notice that its clients have gone, and to finish what it was asked to execute."""
 
@@ -63,6 +66,10 @@ class Trial:
     limits: Limits = Limits(local_attempts=1000)  # noqa: RUF009  # frozen
     reading_seconds: float = 0.0
     """How long the user thinks about each event at most."""
+    nap_seconds: float = 0.0
+    """How long the user sleeps once, in mid-run."""
+    cancel_at_step: int | None = None
+    """Cancel the user at this step of the scheduler, counted over all tasks from the opening of the session."""
 
 
 @attrs.frozen(kw_only=True)
@@ -86,6 +93,13 @@ class Outcome:
     problems: tuple[str, ...]
     """What the client did that no client may do, and what the server was asked for and the user did not ask."""
     reconnects: int
+    open_sessions: int
+    """How many the server still holds."""
+    was_cancelled: bool
+    steps: int
+    """Of the scheduler, while the session was open."""
+    gaps_seconds: tuple[float, ...]
+    """How long after each fault that ended a connection another one was up."""
     seconds: float
     """Virtual."""
 
@@ -152,6 +166,9 @@ class _Run:
         self._left_at = 0.0
         self._leaving_seconds = 0.0
         self._reconnects = 0
+        self._struck_at: float | None = None
+        self._gaps: list[float] = []
+        self._stepper = _Stepper(trial.cancel_at_step)
 
     async def run(self) -> Outcome:
         async with open_model_server(
@@ -160,7 +177,8 @@ class _Run:
             await trio.testing.wait_all_tasks_blocked()
             tasks_before = trio.lowlevel.current_statistics().tasks_living
             with trio.move_on_after(_HANG_SECONDS) as scope:
-                await self._use(model)
+                with self._stepper:
+                    await self._use(model)
             streams_left = self._network.open_streams
             tasks_left = await _settle(tasks_before)
             return self._outcome(
@@ -178,6 +196,7 @@ class _Run:
                 subscriptions=[AccountDiffs(program=ADDRESSES[:2]), AccountDiffs(program=ADDRESSES[2])],
                 delivery=trial.delivery,
                 limits=trial.limits,
+                observe=self._note_change,
                 open_stream=open_stream,
             ) as session:
                 try:
@@ -193,12 +212,11 @@ class _Run:
 
     async def _read(self, session: BacktestSession) -> None:
         """Do what users do; leave when nothing happens any more."""
-        while True:
-            with trio.move_on_after(_PATIENCE_SECONDS) as patience:
-                async for event in session:
-                    patience.deadline = trio.current_time() + _PATIENCE_SECONDS
-                    await self._take(session, event)
-            return
+        with trio.move_on_after(_PATIENCE_SECONDS) as patience:
+            async for event in session:
+                patience.deadline = math.inf
+                await self._take(session, event)
+                patience.deadline = trio.current_time() + _PATIENCE_SECONDS
 
     async def _take(self, session: BacktestSession, event: object) -> None:
         if isinstance(event, AccountDiff):
@@ -211,9 +229,17 @@ class _Run:
         self._has_completed |= isinstance(event, Completed)
         if self._trial.reading_seconds:
             await trio.sleep(self._dice.uniform(0, self._trial.reading_seconds))
+        if self._trial.nap_seconds and len(self._notifications) + len(self._control) == _NAP_AT_EVENT:
+            await trio.sleep(self._trial.nap_seconds)
+
+    def _note_change(self, change: ConnectionChange) -> None:
+        if change.state is ConnectionState.UP and self._struck_at is not None:
+            self._gaps.append(change.at - self._struck_at)
+            self._struck_at = None
 
     def _note_fault(self, fault: Fault) -> None:
         self._struck[type(fault).__name__] += 1
+        self._struck_at = trio.current_time()
 
     def _outcome(self, model: ModelServer, *, is_hung: bool, leaked_streams: int, leaked_tasks: int) -> Outcome:
         return Outcome(
@@ -229,6 +255,10 @@ class _Run:
             control_is_exact=self._is_log(model),
             problems=(*model.problems, *self._unasked(model)),
             reconnects=self._reconnects,
+            open_sessions=sum(not session.is_closed for session in model.sessions.values()),
+            was_cancelled=self._stepper.scope.cancelled_caught,
+            steps=self._stepper.steps,
+            gaps_seconds=tuple(self._gaps),
             seconds=trio.current_time(),
         )
 
@@ -266,6 +296,29 @@ class _Run:
         if busy and busy[0] != self._asked[: len(busy[0])]:
             return [f"the user asked for {self._asked}, the server was asked for {busy[0]}"]
         return []
+
+
+class _Stepper(trio.abc.Instrument):
+    """Counts the steps of the scheduler inside its block, and cancels the block at one of them."""
+
+    def __init__(self, cancel_at: int | None) -> None:
+        self._cancel_at = cancel_at
+        self.scope = trio.CancelScope()
+        self.steps = 0
+
+    def __enter__(self) -> None:
+        trio.lowlevel.add_instrument(self)
+        self.scope.__enter__()
+
+    def __exit__(self, *reason: object) -> bool | None:
+        trio.lowlevel.remove_instrument(self)
+        return self.scope.__exit__(*reason)  # type: ignore[arg-type]
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        """See `trio.abc.Instrument`."""
+        self.steps += 1
+        if self.steps == self._cancel_at:
+            self.scope.cancel(reason="the trial cancels at this step")
 
 
 def _truths(trial: Trial) -> dict[str, GroundTruth]:

@@ -17,17 +17,19 @@ from ...transport.faults import (
     Slicer,
     SlowClose,
     Stall,
+    faults_in_order,
     random_faults,
 )
 from ..model_session import Manners
 from .trial import Trial
 
-__all__ = ["HONEST", "corrupting_trial", "random_trial"]
+__all__ = ["BYTES_PER_EVENT", "HONEST", "cancelled_trial", "corrupting_trial", "random_trial"]
 
 HONEST: Sequence[type[Fault]] = (Cut, Reset, HalfOpen, Stall, Latency, Bandwidth, Slicer, SlowClose)
 """Faults after which what arrives is a beginning of what was sent."""
 _FAULTY_CONNECTIONS = 8
-_BYTES_PER_EVENT = 250
+BYTES_PER_EVENT = 250
+"""About what a notification of a trial takes on the wire, uncompressed."""
 
 
 def random_trial(
@@ -52,7 +54,7 @@ def random_trial(
         seed=seed,
         events=events,
         plan=random_faults(
-            seed, kinds=kinds, connections=connections, reach_bytes=max(500, events * _BYTES_PER_EVENT // 4)
+            seed, kinds=kinds, connections=connections, reach_bytes=max(500, events * BYTES_PER_EVENT // 4)
         ),
         manners=Manners.draw(dice),
         delivery=delivery,
@@ -63,3 +65,8 @@ def random_trial(
 def corrupting_trial(seed: int, *, events: int = 60) -> Trial:
     """Draw a trial in which bytes arrive as others, too."""
     return random_trial(seed, events=events, kinds=(Corrupt, Corrupt, Corrupt, Cut, Reset, Slicer))
+
+
+def cancelled_trial(step: int | None) -> Trial:
+    """Draw a small session without faults, cancelled at a step of the scheduler; None: not cancelled."""
+    return Trial(seed=0, events=20, slots=3, plan=faults_in_order(), cancel_at_step=step)
