@@ -26,7 +26,7 @@ from .limits import Limits
 from .outbox import Outbox
 from .tasks import Tasks, open_tasks
 
-__all__ = ["ControlLink", "ControlRules", "OpenSocket"]
+__all__ = ["LATE_SECONDS", "ControlLink", "ControlRules", "OpenSocket"]
 
 _FIRST_ATTEMPTS = 3
 """Connections tried before there is a session: enough for a server that is just starting, not a long silence for a wrong address."""
@@ -34,6 +34,9 @@ _UNREADABLE_IN_A_ROW = 2
 """A message that cannot be read may have been damaged on its way; one that cannot be read again, with no new event between, was sent so."""
 _KEEPALIVE_GRACE_SECONDS = 1.0
 """After the deadline, before the verdict: lets the reader run first when the event loop itself was blocked."""
+
+LATE_SECONDS = 1.0
+"""A timer that fires later than this tells of a program that blocks the event loop, not of the network."""
 
 OpenSocket = Callable[[], AbstractAsyncContextManager[WebSocket]]
 
@@ -354,7 +357,10 @@ class ControlLink:
                 await socket.ping()
             except ConnectionLost:
                 return  # the reader notices by itself
-            await trio.sleep(limits.keepalive_interval_seconds)
+            due = trio.current_time() + limits.keepalive_interval_seconds
+            await trio.sleep_until(due)
+            if trio.current_time() - due > LATE_SECONDS:
+                continue  # the event loop was blocked, so that nobody asked and nobody could hear: ask again first
             if self._is_silent(socket):
                 await trio.sleep(_KEEPALIVE_GRACE_SECONDS)
                 if self._is_silent(socket):

@@ -20,6 +20,7 @@ from ..transport.feed import Feed, Run
 from ..wire.subscriptions import describe_subscription
 from .connections import ConnectionChange, ConnectionObserver, ConnectionState
 from .limits import Limits
+from .link import LATE_SECONDS
 from .tasks import open_tasks
 from .turns import ReconnectTurns, Turn
 
@@ -214,9 +215,13 @@ class SubscriptionTask:
         """Wait for messages within the deadlines; an empty list means that there is a reason to look around."""
         waiting_since = trio.current_time()
         while not self._is_stopped:
-            with trio.CancelScope(deadline=min(self._deadlines(feed, waiting_since))) as self._waiting:
+            deadline = min(self._deadlines(feed, waiting_since))
+            with trio.CancelScope(deadline=deadline) as self._waiting:
                 return await feed.receive_batch()
-            self._judge_silence(feed, waiting_since)
+            if trio.current_time() - deadline > LATE_SECONDS:
+                waiting_since = trio.current_time()  # the event loop was blocked: nobody could have heard anything
+            else:
+                self._judge_silence(feed, waiting_since)
         return []
 
     def _deadlines(self, feed: Feed, waiting_since: float) -> tuple[float, float, float]:

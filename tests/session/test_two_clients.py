@@ -83,3 +83,31 @@ async def test_a_program_that_sleeps_for_long_is_not_taken_for_a_dead_connection
 
     assert TRUTH.compare(received) == Verdict()
     assert (statistics.control_reconnects, statistics.data_reconnects) == (0, 0)
+
+
+async def test_a_program_that_blocks_the_event_loop_is_not_taken_for_a_dead_connection(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """For longer than the keepalive deadline nobody could ask or hear; the network is not blamed, and nothing is connected anew."""
+    network = MemoryNetwork()
+    received: list[AccountDiff] = []
+    async with open_model_server({PROGRAM: TRUTH}, network=network) as model:
+        async with open_backtest_session(
+            model.url,
+            start_slot=100,
+            end_slot=105,
+            subscriptions=[AccountDiffs(program=PROGRAM)],
+            limits=PATIENT,
+            open_stream=network.open_stream,
+        ) as session:
+            async for event in session:
+                if isinstance(event, AccountDiff):
+                    received.append(event)
+                elif isinstance(event, ReadyForContinue):
+                    await session.advance(3)
+                    await trio.sleep(0.01)
+                    autojump_clock.jump(100)  # as `time.sleep(100)` would
+            statistics = session.statistics()
+
+    assert TRUTH.compare(received) == Verdict()
+    assert (statistics.control_reconnects, statistics.data_reconnects) == (0, 0)
