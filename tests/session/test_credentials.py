@@ -10,6 +10,7 @@ import pytest
 
 from simclient.errors import InputError
 from simclient.session.credentials import KEY_VARIABLE, Secret, control_headers, find_key, is_loopback
+from simclient.transport.endpoint import encode_headers
 
 REMOTE = "wss://simulator.example/backtest"
 LOCAL = "ws://127.0.0.1:9000/backtest"
@@ -77,8 +78,10 @@ def test_no_representation_shows_a_secret() -> None:
 
 
 def test_headers_carry_the_key_and_our_name() -> None:
-    """X-API-Key is there only with a key."""
-    assert control_headers(Secret("k"), "simclient/1") == [("User-Agent", "simclient/1"), ("X-API-Key", "k")]
+    """X-API-Key is there only with a key, which stays concealed until the bytes are made."""
+    headers = control_headers(Secret("k"), "simclient/1")
+    assert encode_headers(headers) == [(b"User-Agent", b"simclient/1"), (b"X-API-Key", b"k")]
+    assert "'k'" not in repr(headers)
     assert control_headers(None, "simclient/1") == [("User-Agent", "simclient/1")]
 
 
