@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import trio
 import trio.testing
 
@@ -80,19 +82,19 @@ def test_waiting_in_line_does_not_use_up_the_budget() -> None:
 
 
 async def test_subscriptions_that_fail_often_subscribe_one_after_another() -> None:
-    """Each of three is refused six times; then, while one waits for its acknowledgement, no other one tries."""
-    refused = 0
+    """Each of three is cut six times before it is up; then, while one waits for its acknowledgement, no other one tries."""
+    cuts: Counter[str] = Counter()
     trying = 0
     most_trying = 0
 
     async def data(peer: DataPeer) -> None:
-        nonlocal refused, trying, most_trying
-        if refused < (FREE_ATTEMPTS + 1) * len(PROGRAMS):
-            refused += 1
-            await peer.refuse(503)
+        nonlocal trying, most_trying
+        request = await peer.receive_subscribe()
+        if cuts[request.key.address] <= FREE_ATTEMPTS:
+            cuts[request.key.address] += 1
+            peer.cut()
             return
 
-        request = await peer.receive_subscribe()
         trying += 1
         most_trying = max(most_trying, trying)
         await trio.sleep(0.1)  # the others would try now
