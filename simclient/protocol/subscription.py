@@ -104,6 +104,7 @@ class SubscriptionMachine:
         self._compress = compress
         self._max_message_bytes = max_message_bytes
         begun = {position.key: position for position in positions}
+        self._was_handed_on_before = any(position.seen for position in begun.values())
         self._keys = [_Key.begin(key, Boundary(boundary_bytes), begun.get(key)) for key in keys_of(subscription)]
         self._requested: dict[int, _Key] = {}
         self._acknowledged: dict[int, _Key] = {}
@@ -124,7 +125,10 @@ class SubscriptionMachine:
 
     @property
     def last_slot(self) -> int | None:
-        """The newest slot handed on, of any key."""
+        """The newest slot handed on, of any key; a slot that a replay is only to begin with is none."""
+        if not (self.delivered or self._was_handed_on_before):
+            return None
+
         return max((key.cursor for key in self._keys if key.cursor is not None), default=None)
 
     @property

@@ -191,3 +191,27 @@ async def test_a_replay_begins_at_a_slot() -> None:
             with pytest.raises(InputError, match="replay_from_slot"):
                 async with session.subscribe(AccountDiffs(program=PROGRAM), replay_from_slot=-1):
                     raise AssertionError("it was subscribed")
+
+
+async def test_where_a_replay_begins_is_not_taken_for_delivered() -> None:
+    """Nothing has come yet: neither the statistics nor an error say that something was."""
+
+    async def data(peer: DataPeer) -> None:
+        await peer.refuse_subscribe(await peer.receive_subscribe(), -32602, "no such program")
+        await peer.hold()
+
+    async def control(peer: ControlPeer) -> None:
+        await peer.accept_create()
+        await peer.send(ReadyForContinue())
+        await peer.accept_close()
+
+    async with open_scripted_server(control=[control], data=[data]) as server:
+        async with open_backtest_session(server.url, start_slot=100, end_slot=105, limits=QUICK) as session:
+            with trio.fail_after(10):
+                assert isinstance(await anext(session), ReadyForContinue)
+                async with session.subscribe(AccountDiffs(program=PROGRAM), replay_from_slot=102) as stream:
+                    with pytest.raises(SubscriptionFailed, match="nothing was delivered") as caught:
+                        await anext(stream)
+                assert session.statistics().last_delivered_slot is None
+
+    assert caught.value.last_slot is None
