@@ -25,7 +25,7 @@ from ..protocol.raw import RawMachine
 from ..protocol.waits import CreatedSession
 from ..transport.http import HttpClient, open_http
 from ..transport.streams import StreamOpener
-from ..transport.websocket import WebSocket, open_websocket
+from ..transport.websocket import WebSocket
 from ..wire.http_bodies import (
     BundleBuild,
     BundleBuildList,
@@ -42,10 +42,10 @@ from ..wire.instants import Instant
 from ..wire.ranges import AvailableRange, BundleKind, RangeScope, filter_ranges, read_bound, read_ranges
 from ..wire.requests import CreateSession
 from ..wire.urls import control_url, redact
-from .credentials import control_headers, find_key
+from .credentials import find_key
 from .host import ControlHost, path_of
 from .limits import Limits
-from .opening import user_agent_of
+from .opening import socket_opener, user_agent_of
 from .options import SessionOptions
 from .polling import poll
 from .raw import RawSession
@@ -83,14 +83,11 @@ async def open_client(
     secret = find_key(endpoint, api_key, is_optional=True)
     del api_key  # a traceback that shows locals must not show it
     agent = user_agent_of("raw", user_agent)
-    headers = control_headers(secret, agent)
     options = SessionOptions(limits=limits, ssl_context=ssl_context, open_stream=open_stream)
-    open_socket = partial(
-        open_websocket, endpoint, limits=limits.transport, ssl_context=ssl_context, open_stream=open_stream
-    )
+    open_socket = socket_opener(endpoint, secret, options, agent)
     async with open_http(limits=limits.transport, ssl_context=ssl_context, open_stream=open_stream) as http:
         host = ControlHost(endpoint, secret, agent, http)
-        yield SimulatorClient(endpoint, host, http, open_socket=lambda: open_socket(headers=headers), options=options)
+        yield SimulatorClient(endpoint, host, http, open_socket=open_socket, options=options)
 
 
 @final

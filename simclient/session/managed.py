@@ -185,7 +185,7 @@ async def _open(
 
         control = ControlTask(
             _machine(request, limits),
-            open_socket=socket_opener(request, options, user_agent_of("managed", user_agent)),
+            open_socket=socket_opener(request.url, request.secret, options, user_agent_of("managed", user_agent)),
             is_local=is_loopback(request.url),
             inbox=parts.inbox,
             limits=limits,

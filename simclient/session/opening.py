@@ -1,4 +1,4 @@
-"""How the control socket of a request is opened, and how we name ourselves on it."""
+"""How a control socket is opened, and how we name ourselves on it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from functools import partial
 from importlib.metadata import version
 
 from ..transport.websocket import open_websocket
-from .credentials import control_headers
+from .credentials import Secret, control_headers
 from .link import OpenSocket
 from .options import SessionOptions
-from .request import SessionRequest
 
 __all__ = ["socket_opener", "user_agent_of"]
 
@@ -20,12 +19,12 @@ def user_agent_of(kind: str, prefix: str | None) -> str:
     return f"{prefix} {ours}" if prefix else ours
 
 
-def socket_opener(request: SessionRequest, options: SessionOptions, user_agent: str) -> OpenSocket:
+def socket_opener(control_url: str, secret: Secret | None, options: SessionOptions, user_agent: str) -> OpenSocket:
     """Return what opens a new control socket each time it is called."""
     return partial(
         open_websocket,
-        request.url,
-        headers=control_headers(request.secret, user_agent),
+        control_url,
+        headers=control_headers(secret, user_agent),
         limits=options.limits.transport,
         ssl_context=options.ssl_context,
         open_stream=options.open_stream,

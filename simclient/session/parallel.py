@@ -159,7 +159,7 @@ async def open_parallel_session(
         control = ParallelControl(
             machine,
             tasks=tasks,
-            open_socket=socket_opener(request, options, user_agent_of("managed", user_agent)),
+            open_socket=socket_opener(request.url, request.secret, options, user_agent_of("managed", user_agent)),
             is_local=is_loopback(request.url),
             limits=limits,
             ask_slot=partial(slot_over_rpc, ground),

@@ -76,7 +76,7 @@ def column_chart(
 ) -> Chart:
     """Draw amounts over slots as stacked columns."""
     totals = [sum(one.values[index] for one in series) for index in range(len(xs))]
-    frame = _Frame(width, xs, totals, series, format_x, format_y, has_columns=True)
+    frame = _Frame(width, xs, totals, series, format_x, format_y)
     column = frame.plot_width / max(len(xs), 1)
     gap = 1 if column > 4 else 0
     marks: list[str] = []
@@ -124,14 +124,10 @@ class _Frame:
         series: Sequence[Series],
         format_x: Format,
         format_y: Format,
-        *,
-        has_columns: bool = False,
     ) -> None:
         self._width = width
         self._xs = xs
-        self._series = series
         self._format_x, self._format_y = format_x, format_y
-        self._has_columns = has_columns
         self._rows = _legend_rows(series, width)
         self._top = _TOP + _LEGEND_LINE * len(self._rows)
         self._height = _HEIGHT + self._top
