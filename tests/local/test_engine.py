@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import struct
 from base64 import b64decode
 from pathlib import Path
+from typing import NoReturn
 
 import msgspec
 import pytest
@@ -19,7 +21,9 @@ from solders.transaction import VersionedTransaction
 from simclient.errors import BundleError, ConnectionLost, InputError
 from simclient.local.bundle import BundleAccount, shipped_bundle
 from simclient.local.engine import Engine, Published, SlotResult, TransactionRefused, open_engine
+from simclient.local.engine.messages import Load
 from simclient.local.engine.transactions import raise_compute_limit
+from simclient.local.engine.worker import serve
 from simclient.wire.accounts import AccountData, program_data_account
 
 from .blocks import (
@@ -425,3 +429,16 @@ async def test_modules_of_the_working_directory_are_not_taken(
 
 def process_id(engine: Engine) -> int:
     return engine.process_id
+
+
+def test_an_engine_ends_quietly_when_the_server_leaves_answers_unread() -> None:
+    """Ctrl-C in mid-run does so; nothing is printed about it."""
+
+    def begin(load: Load) -> NoReturn:
+        raise AssertionError("nobody asks for it")
+
+    ours, theirs = socket.socketpair()
+    with theirs:
+        theirs.sendall(b"an answer")
+        ours.close()
+        serve(theirs, begin)

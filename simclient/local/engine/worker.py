@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 import msgspec
@@ -54,7 +55,12 @@ Begin = Callable[[Load], tuple[Source, RpcServer]]
 
 
 def serve(channel: socket.socket, begin: Begin) -> None:
-    """Serve one session."""
+    """Serve one session until the server leaves, which it may do with answers unread."""
+    with suppress(ConnectionResetError, BrokenPipeError):
+        _serve(channel, begin)
+
+
+def _serve(channel: socket.socket, begin: Begin) -> None:
     decoder = msgspec.msgpack.Decoder(Request)
     engine: tuple[Source, RpcServer] | None = None
     requests = channel.makefile("rb")
