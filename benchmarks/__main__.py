@@ -24,7 +24,7 @@ from .simulator import simulator_results
 from .tables import write_tables
 from .throughput import throughput_results
 
-_CHART, _TABLES = Path("docs/throughput.svg"), Path("docs/figures.inc")
+_CHART, _TABLES = Path("docs/explanation/throughput.svg"), Path("docs/explanation/figures.inc")
 
 
 def main() -> None:

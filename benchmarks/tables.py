@@ -22,7 +22,7 @@ _CONSUMERS = {
 
 
 def write_tables(results: Iterable[Result]) -> str:
-    """Return what `docs/performance.md` includes."""
+    """Return what `docs/explanation/performance.md` includes."""
     by_name = {(result.name, result.unit): result for result in results if result.ratio is None or result.unit == "ms"}
     groups = list(dict.fromkeys(name.split(": ")[0] for name, unit in by_name if unit == "events/s"))
     parts = [

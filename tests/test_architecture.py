@@ -1,4 +1,4 @@
-"""The rules of the house, asserted on the syntax trees of every module; docs/architecture.md gives the reasons.
+"""The rules of the house, asserted on the syntax trees of every module; docs/explanation/architecture.md gives the reasons.
 
 The installed package is read, not the checkout, so that the rules hold for what users get.
 """
@@ -15,7 +15,7 @@ import pytest
 import simclient
 
 PACKAGE = Path(simclient.__file__).parent
-ARCHITECTURE_PAGE = Path(__file__).parent.parent / "docs" / "architecture.md"
+ARCHITECTURE_PAGE = Path(__file__).parent.parent / "docs" / "explanation" / "architecture.md"
 
 ALLOWED_IMPORTS: dict[str, set[str]] = {
     "errors": set(),
@@ -63,7 +63,7 @@ IO_MODULES = {
 """What pure layers do without; `time` is checked with them for `protocol/`, whose clock is an argument."""
 
 LONGEST_MODULE_LINES = 600
-"""A longer module needs a line that names it in docs/architecture.md."""
+"""A longer module needs a line that names it in docs/explanation/architecture.md."""
 
 
 @attrs.frozen(kw_only=True)
@@ -188,7 +188,7 @@ def test_a_pure_module_does_no_io(module: Module) -> None:
 
 @each_module
 def test_a_long_module_is_accounted_for(module: Module) -> None:
-    """A module over the limit has its reason in docs/architecture.md."""
+    """A module over the limit has its reason in docs/explanation/architecture.md."""
     if module.lines > LONGEST_MODULE_LINES:
         assert module.path in ARCHITECTURE_PAGE.read_text(encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""The recording of a session: every event as it came, written while the session runs (`docs/recording-format.md`).
+"""The recording of a session: every event as it came, written while the session runs (`docs/reference/recording-format.md`).
 
     async with open_backtest_session(url, ..., subscriptions=subscriptions) as session:
         async with open_recording("run.recording", session, subscriptions=subscriptions) as events:

@@ -1,6 +1,6 @@
 """The reference of the wire, written from the classes themselves: every message with its fields, units and generation.
 
-`python -m simclient.testing.wire_reference` prints `docs/wire.md`; a test compares the two.
+`python -m simclient.testing.wire_reference` prints `docs/reference/wire.md`; a test compares the two.
 """
 
 from __future__ import annotations

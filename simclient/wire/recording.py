@@ -1,4 +1,4 @@
-"""Recordings: a session as it came, in one file. `docs/recording-format.md` is the specification.
+"""Recordings: a session as it came, in one file. `docs/reference/recording-format.md` is the specification.
 
 The framing is that of `chunks`; this module says what the records are, writes them, and reads them from bytes as they come. A recording is
 written while the session runs, so it may be cut anywhere: everything before the cut is read, and the decoder says that there was one.

@@ -1,4 +1,4 @@
-"""What docs/client.md shows works as it stands there."""
+"""What docs/how-to/client.md shows works as it stands there."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import trio
 from simclient import open_client
 from simclient.testing import HttpAnswer, HttpRequest, open_scripted_server
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "client.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "client.md"
 *PROGRAMS, CALLS = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
 HANG_SECONDS = 120
 

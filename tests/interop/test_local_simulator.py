@@ -1,6 +1,6 @@
 """Our client against the embedded simulator: the scenarios that the official Rust client runs against it too.
 
-`docs/local-simulator.md` says how the Rust clients were run and what differed; these tests do the same with our own in CI.
+`docs/explanation/local-simulator.md` says how the Rust clients were run and what differed; these tests do the same with our own in CI.
 """
 
 from __future__ import annotations

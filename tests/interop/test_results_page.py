@@ -1,4 +1,4 @@
-"""What docs/results.md shows works as it stands there."""
+"""What docs/reference/results.md shows works as it stands there."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "results.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "results.md"
 HANG_SECONDS = 120
 
 

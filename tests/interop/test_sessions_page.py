@@ -1,4 +1,4 @@
-"""The programs of docs/sessions.md run as they stand there."""
+"""The programs of docs/how-to/sessions.md run as they stand there."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "sessions.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "sessions.md"
 PROGRAMS = re.findall(
     r"^## ([^\n]*)\n(?:(?!^## ).)*?^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL
 )

@@ -1,4 +1,4 @@
-"""What docs/testing.md shows works as it stands there."""
+"""What docs/how-to/testing.md shows works as it stands there."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "testing.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "testing.md"
 HANG_SECONDS = 120
 
 

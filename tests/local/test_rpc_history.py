@@ -482,8 +482,8 @@ def test_the_oldest_blocks_are_forgotten_whole() -> None:
 
 
 async def test_the_documentation_lists_every_method(server: RpcServer) -> None:
-    """`docs/rpc.md` has a row for each method, and none that there is not."""
-    page = (Path(__file__).parents[2] / "docs" / "rpc.md").read_text(encoding="utf-8")
+    """`docs/reference/rpc.md` has a row for each method, and none that there is not."""
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "rpc.md").read_text(encoding="utf-8")
     rows = {line.split("`")[1] for line in page.splitlines() if line.startswith("| `")}
 
     assert rows == set(server.methods)

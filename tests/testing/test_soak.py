@@ -13,7 +13,7 @@ from simclient.testing.soak.__main__ import Unsound, main, run_class
 from simclient.testing.soak.classes import CLASSES, FaultClass
 from simclient.testing.soak.trials import random_trial
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "explanation" / "reliability.md"
 
 
 def rows(text: str) -> list[list[str]]:

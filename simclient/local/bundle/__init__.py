@@ -1,4 +1,4 @@
-"""Block bundles: a stretch of a chain in one file, and what reads and writes it (`docs/bundle-format.md`)."""
+"""Block bundles: a stretch of a chain in one file, and what reads and writes it (`docs/reference/bundle-format.md`)."""
 
 from __future__ import annotations
 

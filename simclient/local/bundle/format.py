@@ -1,4 +1,4 @@
-"""The records of a bundle. `docs/bundle-format.md` is the specification; the framing around them is in `wire/chunks.py`."""
+"""The records of a bundle. `docs/reference/bundle-format.md` is the specification; the framing around them is in `wire/chunks.py`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Solana's JSON-RPC, answered from the state after the last executed slot: requests in, answers out.
 
-The methods stand in modules of their own, by subject; `docs/rpc.md` lists them. Errors have Solana's own codes and words. What a caller
-can make an answer cost is bounded: requests of a batch, accounts of a scan, and the bytes of a whole batch.
+The methods stand in modules of their own, by subject; `docs/reference/rpc.md` lists them. Errors have Solana's own codes and words.
+What a caller can make an answer cost is bounded: requests of a batch, accounts of a scan, and the bytes of a whole batch.
 """
 
 from __future__ import annotations

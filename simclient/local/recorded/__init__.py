@@ -1,1 +1,1 @@
-"""Recordings served again: what a session gave once, without executing anything (`docs/recording-format.md`)."""
+"""Recordings served again: what a session gave once, without executing anything (`docs/reference/recording-format.md`)."""

@@ -1,7 +1,7 @@
 """The fault classes that concern a session, each with its trials and its figure.
 
-The numbers are those of the study of faults that the project began with; docs/reliability.md has the table. Classes that are not met by a
-whole session in memory (name lookup, TLS, decoders, files) have tests of their own and no row here.
+The numbers are those of the study of faults that the project began with; docs/explanation/reliability.md has the table.
+Classes that are not met by a whole session in memory (name lookup, TLS, decoders, files) have tests of their own and no row here.
 """
 
 from __future__ import annotations
