@@ -78,7 +78,7 @@ class Module:
     @property
     def layer(self) -> str:
         """The top-level package or module of simclient that it belongs to."""
-        return self.path.split("/")[0].removesuffix(".py")
+        return self.path.split("/")[0].split(".")[0]
 
     @property
     def package(self) -> tuple[str, ...]:
@@ -89,7 +89,7 @@ class Module:
 def modules() -> list[Module]:
     """Read the whole package."""
     found: list[Module] = []
-    for file in sorted(PACKAGE.rglob("*.py")):
+    for file in sorted((*PACKAGE.rglob("*.py"), *PACKAGE.rglob("*.pyi"))):
         text = file.read_text(encoding="utf-8")
         path = file.relative_to(PACKAGE).as_posix()
         found.append(Module(path=path, tree=ast.parse(text), lines=text.count("\n")))
