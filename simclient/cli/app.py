@@ -38,6 +38,11 @@ COMMANDS = (
         "Say what a transaction would do on the state after a slot; nothing of it is kept.",
     ),
     ("sessions", "sessions:sessions", "Take up sessions that run on a server."),
+    (
+        "record",
+        "record:record",
+        "Run a session and keep it as it came, to be served again by `simclient local --replay`.",
+    ),
     ("ranges", "ranges:ranges", "List the slots that a server can replay."),
     ("usage", "usage:usage", "Say what your API key has used, and what that costs where the server says its prices."),
     ("depth", "depth:depth", "Have a server compute market depth, and see what there is; newer servers only."),
@@ -88,7 +93,7 @@ def run_command(tokens: Sequence[str]) -> int:
         code: object = build_app(is_listing=not tokens or tokens[0].startswith("-"))(tokens)
     except CycloptsError as error:
         error.verbose = False
-        print_error(f"{error}; see --help")
+        print_error(f"{str(error).rstrip('.')}; see --help")
         return 2
     except SimClientError as error:
         print_error(str(error))

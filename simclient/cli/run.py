@@ -10,18 +10,16 @@ from cyclopts import Parameter
 
 from .options import FLAG, PATH, REPEATABLE, Place
 
-__all__ = ["RunOptions", "run"]
+__all__ = ["RunOptions", "SessionOptions", "run"]
 
 
 @Parameter(name="*")
 @attrs.frozen(kw_only=True)
-class RunOptions(Place):
-    """What the user typed; the texts below the fields are the help."""
+class SessionOptions(Place):
+    """What is executed and watched; the texts below the fields are the help."""
 
     advance: Annotated[int | None, Parameter(env_var="SIMULATOR_ADVANCE_COUNT")] = None
     """How many slots are asked for at a time; 100 by default."""
-    parallel: Annotated[bool, FLAG, Parameter(env_var="SIMULATOR_PARALLEL")] = False
-    """Have the server split the range, and run the parts at the same time; each begins with the state that was recorded."""
     account_diffs: Annotated[tuple[str, ...], REPEATABLE] = ()
     """A program: watch every account that it owns. Repeatable."""
     account: Annotated[tuple[str, ...], REPEATABLE] = ()
@@ -44,6 +42,15 @@ class RunOptions(Place):
     """A program: have the server announce the batches that invoke it, and count them. Repeatable."""
     name: str | None = None
     """A name for the session, never to be used again; newer servers only."""
+
+
+@Parameter(name="*")
+@attrs.frozen(kw_only=True)
+class RunOptions(SessionOptions):
+    """What the user typed; the texts below the fields are the help."""
+
+    parallel: Annotated[bool, FLAG, Parameter(env_var="SIMULATOR_PARALLEL")] = False
+    """Have the server split the range, and run the parts at the same time; each begins with the state that was recorded."""
     fail_on_diff: Annotated[bool, FLAG, Parameter(env_var="SIMULATOR_FAIL_ON_DIFF")] = False
     """Exit with 3 if the server finds that the replay differs from what was recorded."""
     plan: Annotated[bool, FLAG, Parameter(env_var="SIMULATOR_PLAN")] = False
@@ -54,7 +61,6 @@ class RunOptions(Place):
     """The same, but run only what failed."""
     output: Annotated[Path | None, PATH, Parameter(env_var="SIMULATOR_OUTPUT_FILE")] = None
     """Where to write the events: one JSON object per line, or Parquet if it ends with .parquet; - for the standard output."""
-
     record: Path | None = None
     """Where to keep the session as it came: `simclient local --replay` serves it again, without a server."""
 

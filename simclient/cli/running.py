@@ -11,7 +11,7 @@ import attrs
 from ..errors import InputError, SimClientError
 from ..research.resuming import resumed_config
 from ..research.run import run_backtest
-from ..research.values import RunConfig, RunResult
+from ..research.values import RunConfig, RunResult, RunStatus
 from .interrupt import CANCELLED_EXIT_CODE, Interrupt, watch_interrupts
 from .plan import print_plan
 from .progress import LiveProgress, PlainProgress
@@ -20,7 +20,7 @@ from .run_config import BlockRange, check_only_resumes, check_options, run_confi
 from .summary import print_summary
 from .terminal import clean, error_console, result_console
 
-__all__ = ["NOT_STARTED_YET", "bundle_of", "range_of", "run_with"]
+__all__ = ["NOT_STARTED_YET", "bundle_of", "range_of", "run_on_server", "run_with"]
 
 _DIFFERENCES_EXIT_CODE = 3
 _PART_SLOTS = "part_slots"
@@ -61,6 +61,15 @@ async def run_with(
     config = adapt(run_config(options, url=server_url(url), available=None))
     if options.plan:
         return await print_plan(config, is_local=False)
+    return await run_on_server(config, options)
+
+
+async def run_on_server(config: RunConfig, options: RunOptions) -> int:
+    """Run on a server that is there, show how it goes and what it came to, and return the exit code.
+
+    Raises:
+        SimClientError: The run failed; its output and summary were written.
+    """
     async with watch_interrupts() as interrupt:
         return await _run(config, options, interrupt)
 
@@ -88,9 +97,7 @@ async def _resume(url: str | None, options: RunOptions) -> int:
     if url is None and bundle is not None:
         return await _run_on_embedded_simulator(config, bundle_of(Path(bundle) if bundle else None), options)
 
-    config = attrs.evolve(config, url=server_url(config.url))
-    async with watch_interrupts() as interrupt:
-        return await _run(config, options, interrupt)
+    return await run_on_server(attrs.evolve(config, url=server_url(config.url)), options)
 
 
 async def _run_on_embedded_simulator(config: RunConfig, bundle: Path, options: RunOptions) -> int:
@@ -161,9 +168,17 @@ def _has_differences(result: RunResult | None) -> bool:
 
 def _print_way_on(config: RunConfig, result: RunResult) -> None:
     """Say how a run that did not complete is taken up."""
-    file = config.events_file
-    if file is not None and result.status.value != "completed" and str(file) != "-":
-        error_console().print(f"take it up with: simclient run --resume {clean(str(file))}", soft_wrap=True)
+    if result.status is RunStatus.COMPLETED:
+        return
+
+    file = None if config.events_file is None or str(config.events_file) == "-" else clean(str(config.events_file))
+    is_left = config.attach is not None and result.status is RunStatus.CANCELLED
+    if is_left:
+        again = file or f"{clean(config.attach or '')} {clean(config.url)} --start-slot … --end-slot …"
+        way = f"the session is left to its server for some minutes; take it up with: simclient sessions attach {again}"
+        error_console().print(way, soft_wrap=True)
+    elif file is not None:
+        error_console().print(f"take it up with: simclient run --resume {file}", soft_wrap=True)
 
 
 def _progress(options: RunOptions) -> LiveProgress | PlainProgress:

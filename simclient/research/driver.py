@@ -1,7 +1,7 @@
 """Moving one session forward to its end: it asks for the next slots whenever the session is ready.
 
 The first request carries the programs and accounts that the run sets; they are built then, because the session's state cannot be read
-before.
+before. A session that ran before us says all of its past again, the moments at which it was ready included: those are passed over.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Awaitable, Callable
 from typing import final
 
-from ..errors import RemoteError
+from ..errors import LocalProtocolError, RemoteError
 from ..session.backtest import BacktestSession
 from ..session.inbox import Event
 from ..wire.accounts import AccountData
@@ -80,7 +80,12 @@ class _Driver:
         if not self._is_prepared:
             changes = await modifications(self._session.rpc, self._config.programs, self._config.account_overrides)
             self._is_prepared = True
-        await self._session.advance(self._next_slots(), modify_accounts=changes)
+        try:
+            await self._session.advance(self._next_slots(), modify_accounts=changes)
+        except LocalProtocolError:
+            if self._config.attach is None:
+                raise
+            # It was ready once and has gone on since. Whenever it becomes ready, it says so after that, and comes here again.
 
     def note_failure(self, failure: BacktestFailure) -> None:
         """Remember an error that the server reported."""

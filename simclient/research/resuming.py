@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+import attrs
 import msgspec
 
 from ..errors import InputError
@@ -17,9 +18,10 @@ from ..wire.subscriptions import AccountDiffs, Logs, Subscription, Transactions
 from .preparation import AccountOverrides, ProgramReplacement, read_account_overrides, read_program
 from .records import RunFileError
 from .resume import read_resume_point
+from .run_file import read_run
 from .values import DEFAULT_ADVANCE_SLOTS, RunConfig
 
-__all__ = ["resumed_config"]
+__all__ = ["attached_config", "resumed_config"]
 
 
 def resumed_config(path: Path, *, url: str | None = None) -> RunConfig:
@@ -57,6 +59,45 @@ def resumed_config(path: Path, *, url: str | None = None) -> RunConfig:
         ranges=point.open_ranges,
         origin=metadata.origin,
         resume=point,
+    )
+
+
+def attached_config(path: Path, *, url: str | None = None) -> RunConfig:
+    """Return what to run so that the file of a run becomes complete by the session that it was written from, which still runs.
+
+    The session says again what it did, and nothing is executed twice; what the file has is left out.
+
+    Args:
+        path: The file.
+        url: The server; by default the one of the file.
+
+    Raises:
+        RunFileError: It is no file of a run of simclient, or damaged.
+        InputError: It has no session that can be attached to.
+    """
+    run = read_run(path)
+    sessions = {session.session_id: session for session in run.sessions()}
+    config = resumed_config(path, url=url)
+    if url is None and "path" in config.origin:
+        raise InputError(
+            f"cannot attach to the session of {path}: it ran on the embedded simulator, which has ended with its run;"
+            f" run its slots again: simclient run --resume {path}"
+        )
+    if len(sessions) != 1 or config.is_parallel:
+        raise InputError(
+            f"cannot attach to the session of {path}: the file has {len(sessions)} of them; run its slots again:"
+            f" simclient run --resume {path}"
+        )
+
+    [session_id] = sessions
+    return attrs.evolve(
+        config,
+        attach=session_id,
+        send_summary=False,
+        extra_compute_units=None,
+        programs=(),
+        account_overrides=None,
+        discoveries=(),
     )
 
 

@@ -18,7 +18,7 @@ from typing import final
 import attrs
 import trio
 
-from ..errors import InputError, SimClientError
+from ..errors import InputError, LocalProtocolError, SimClientError
 from ..session.backtest import BacktestSession
 from ..session.managed import open_backtest_session
 from ..session.parallel import open_parallel_session
@@ -38,6 +38,9 @@ __all__ = ["RunFailed", "run_backtest"]
 
 _REPORT_SECONDS = 0.25
 """How often the observer hears, and how long a line may wait in memory."""
+_LEAVING_SECONDS = 2.0
+"""For a request that is being written when a session is left."""
+_LEAVING_STEP_SECONDS = 0.02
 _CLOSING_SECONDS = 5.0
 """For the last lines: an output that takes nothing for so long is given up."""
 
@@ -140,7 +143,13 @@ class _Run:
             limits=config.limits,
             user_agent=config.user_agent,
         ) as session:
-            await self._drive(session, self._begin(session))
+            progress = self._begin(session)
+            try:
+                await self._drive(session, progress)
+            except (trio.Cancelled, KeyboardInterrupt):
+                if not is_new:
+                    await _leave(session)  # noqa: ASYNC102 - shielded, with a deadline of its own
+                raise
 
     async def _run_parallel(self) -> None:
         """Run the sessions that the server makes of the range."""
@@ -269,7 +278,8 @@ class _Run:
         )
         if not self._sessions and self._config.resume is None:
             self._recorder.write(metadata_line(self._config))
-        self._recorder.write(session_started_line(started))
+        if self._config.attach is None or self._config.resume is None:  # else the file names it already
+            self._recorder.write(session_started_line(started))
         progress = self._recorder.open_session(started)
         self._sessions.append(progress)
         self._observer.started(started)
@@ -300,6 +310,18 @@ def _events_of(
     return open_recording(
         config.record, session, subscriptions=config.subscriptions, url=config.url, origin=config.origin
     )
+
+
+async def _leave(session: BacktestSession) -> None:
+    """Leave a session to its server, as it was found; what was received and not taken will be said again to who attaches next."""
+    with trio.move_on_after(_LEAVING_SECONDS, shield=True):
+        while True:
+            try:
+                await session.detach()
+            except LocalProtocolError:  # a request is about to be written, or the run has completed
+                await trio.sleep(_LEAVING_STEP_SECONDS)
+            else:
+                return
 
 
 def _as_state(outcome: SessionOutcome) -> SessionState:

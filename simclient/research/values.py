@@ -79,7 +79,7 @@ class RunConfig:
     is_parallel: bool = False
     """Have the server split the range, and run the parts at the same time."""
     attach: str | None = None
-    """In place of a new session: the id of one that runs, over this range."""
+    """In place of a new session: the id of one that runs, over this range. A run that is cancelled leaves it to its server again."""
     ranges: tuple[tuple[int, int], ...] = ()
     """Run only these parts of the range, inclusive on both ends, each as a session of its own."""
     resume: ResumePoint | None = None

@@ -8,41 +8,16 @@ import os
 import signal
 import struct
 import subprocess
-import sys
 import termios
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from .bundles import SYSTEM_PROGRAM
+from .processes import HANG_SECONDS, SIMCLIENT, process, wait_for_session
 
-SIMCLIENT = [sys.executable, "-m", "simclient"]
 WATCH = ["--account-diffs", SYSTEM_PROGRAM, "--transactions", SYSTEM_PROGRAM]
-HANG_SECONDS = 60
-
-
-@contextmanager
-def process(*arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """Start a command; it is dead when the block is left."""
-    with subprocess.Popen(
-        [*SIMCLIENT, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"
-    ) as started:
-        try:
-            yield started
-        finally:
-            started.kill()
-
-
-def wait_for_session(started: subprocess.Popen[str]) -> None:
-    """Read the standard error up to the line that names the session."""
-    assert started.stderr is not None
-    for line in started.stderr:
-        if line.startswith("session "):
-            return
-    pytest.fail("there was no session")
 
 
 def wait_until_blocked(started: subprocess.Popen[str]) -> None:

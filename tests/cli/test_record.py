@@ -1,4 +1,4 @@
-"""`simclient run --record`, and `simclient local --replay`: paid for once, iterated on offline."""
+"""`simclient record`, `simclient run --record`, and `simclient local --replay`: paid for once, iterated on offline."""
 
 from __future__ import annotations
 
@@ -46,6 +46,43 @@ def test_a_recorded_run_is_had_again(capfd: pytest.CaptureFixture[str], tmp_path
     assert server.returncode == 0
     assert len(lines_of(first)) == 80
     assert lines_of(second) == lines_of(first)
+
+
+def test_a_session_is_recorded_by_a_command_of_its_own(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path, payments: Path
+) -> None:
+    """The recording is the one of `run --record`, and what serves it is said."""
+    recording, other = tmp_path / "alone.recording", tmp_path / "beside.recording"
+    place = ["--local", "--bundle", str(payments), *WATCH]
+    assert main(["record", *place, "--output", str(recording)]) == 0
+    assert f"simclient local --replay {recording}" in capfd.readouterr().err
+    assert main(["run", *place, "--record", str(other)]) == 0
+
+    def told(path: Path) -> str:
+        capfd.readouterr()
+        assert main(["bundle", "info", str(path)]) == 0
+        kept = [line for line in capfd.readouterr().out.splitlines() if "begun" not in line and "bytes" not in line]
+        return "\n".join(kept)
+
+    assert "80 notifications" in told(recording)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "text"),
+    [
+        ([], "--output requires an argument"),
+        (["--output", "-"], "a recording needs a file; name one"),
+        (["--output", "/no/such/folder/x.recording"], "there is no directory /no/such/folder"),
+        (["--output", "x.recording", "--parallel"], "Unknown option: --parallel"),
+    ],
+)
+def test_a_recording_that_cannot_be_made_is_refused(
+    capfd: pytest.CaptureFixture[str], tokens: list[str], text: str
+) -> None:
+    """One line, and nothing is started."""
+    assert main(["record", "--local", *tokens]) == 2
+    [line] = capfd.readouterr().err.splitlines()
+    assert text in line
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
-import time
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -17,25 +13,9 @@ import pytest
 from simclient.cli import main
 
 from .bundles import SYSTEM_PROGRAM
+from .processes import content, process, types, wait_for_lines
 
-SIMCLIENT = [sys.executable, "-m", "simclient"]
 WATCH = ["--account-diffs", SYSTEM_PROGRAM, "--transactions", SYSTEM_PROGRAM, "--logs", SYSTEM_PROGRAM]
-HANG_SECONDS = 60
-
-
-def content(path: Path) -> Counter[str]:
-    """Return how often a file has each event, whichever session and order it came by."""
-    found: Counter[str] = Counter()
-    for line in path.read_text(encoding="utf-8").splitlines():
-        event: dict[str, Any] = json.loads(line)
-        if event["type"] in ("tx", "diff", "logs"):
-            del event["data"]["session_id"]
-            found[json.dumps(event, sort_keys=True)] += 1
-    return found
-
-
-def types(path: Path) -> list[str]:
-    return [json.loads(line)["type"] for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def summary(path: Path) -> dict[str, Any]:
@@ -61,12 +41,9 @@ def test_a_killed_run_that_is_resumed_has_what_an_undisturbed_one_has(
 ) -> None:
     """Without gaps and without doubles, whenever the kill came."""
     output = tmp_path / "run.ndjson"
-    command = [*SIMCLIENT, "run", "--local", "--bundle", str(many_payments), "--slots", "400", "--advance", "10"]
-    with subprocess.Popen([*command, *WATCH, "--output", str(output)], stderr=subprocess.DEVNULL) as run:
-        deadline = time.monotonic() + HANG_SECONDS
-        while not output.exists() or output.read_bytes().count(b"\n") < lines:
-            assert time.monotonic() < deadline
-            assert run.poll() is None
+    place = ["--local", "--bundle", str(many_payments), "--slots", "400", "--advance", "10"]
+    with process("run", *place, *WATCH, "--output", str(output)) as run:
+        wait_for_lines(run, output, lines)
         run.send_signal(signal.SIGKILL)
     assert "summary" not in types(output)
     assert content(output) < content(undisturbed)
