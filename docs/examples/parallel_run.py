@@ -10,6 +10,7 @@ from collections import Counter
 import trio
 
 from simclient import (
+    TOKEN_PROGRAM,
     BacktestSession,
     Completed,
     ExecutedTransaction,
@@ -18,7 +19,6 @@ from simclient import (
     open_local_simulator,
     open_parallel_session,
 )
-from simclient.wire.program_address import TOKEN_PROGRAM
 
 START_SLOT, LAST_SLOT = 350_000_000, 350_000_239
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import trio
 
 from simclient import (
+    TOKEN_PROGRAM,
     AccountDiff,
     AccountDiffs,
     ReadyForContinue,
@@ -19,7 +20,6 @@ from simclient import (
     open_local_simulator,
     open_recording,
 )
-from simclient.wire.program_address import TOKEN_PROGRAM
 
 START_SLOT, LAST_SLOT = 350_000_000, 350_000_049
 SUBSCRIPTIONS = (AccountDiffs(program=TOKEN_PROGRAM),)

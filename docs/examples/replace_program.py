@@ -17,6 +17,8 @@ from pathlib import Path
 import trio
 
 from simclient import (
+    TOKEN_2022_PROGRAM,
+    TOKEN_PROGRAM,
     BacktestSession,
     Completed,
     ExecutedTransaction,
@@ -24,8 +26,8 @@ from simclient import (
     Transactions,
     open_backtest_session,
     open_local_simulator,
+    program_data_address,
 )
-from simclient.wire.program_address import TOKEN_2022_PROGRAM, TOKEN_PROGRAM, program_data_address
 
 HEADER_BYTES = 45
 """Before the ELF in the account that holds a program's code."""

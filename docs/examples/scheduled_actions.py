@@ -20,6 +20,7 @@ from solders.pubkey import Pubkey
 from solders.transaction import Transaction
 
 from simclient import (
+    TOKEN_PROGRAM,
     ActionReport,
     Actions,
     AfterEverySlot,
@@ -30,8 +31,7 @@ from simclient import (
     open_backtest_session,
     open_local_simulator,
 )
-from simclient.local.market.cast import MAKER, TAKERS, USD
-from simclient.wire.program_address import TOKEN_PROGRAM
+from simclient.local.market import MAKER, TAKERS, USD
 
 START_SLOT, LAST_SLOT = 350_000_000, 350_000_239
 AMOUNT = 410_000 * 10**USD.decimals

@@ -8,9 +8,14 @@ from __future__ import annotations
 
 import trio
 
-from simclient import ProgramExecuted, associated_token_address, open_backtest_session, open_local_simulator
-from simclient.local.market.cast import MAKER, USD
-from simclient.wire.program_address import TOKEN_PROGRAM
+from simclient import (
+    TOKEN_PROGRAM,
+    ProgramExecuted,
+    associated_token_address,
+    open_backtest_session,
+    open_local_simulator,
+)
+from simclient.local.market import MAKER, USD
 
 START_SLOT, LAST_SLOT = 350_000_000, 350_000_019
 

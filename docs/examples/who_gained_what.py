@@ -16,10 +16,8 @@ from pathlib import Path
 
 import trio
 
-from simclient import AccountDiffs, Transactions, open_local_simulator
-from simclient.research import RunConfig, RunResult, pnl, run_backtest
-from simclient.research.preparation import read_program
-from simclient.wire.program_address import TOKEN_PROGRAM
+from simclient import TOKEN_PROGRAM, AccountDiffs, Transactions, open_local_simulator
+from simclient.research import RunConfig, RunResult, pnl, read_program, run_backtest
 
 SHOWN = 3
 

@@ -12,12 +12,18 @@ from collections.abc import Callable
 
 import attrs
 
+from ..errors import InputError
+
 __all__ = ["BudgetLimits", "ReconnectBudget"]
 
 
 @attrs.frozen(kw_only=True)
 class BudgetLimits:
-    """How patient a connection is; all times in seconds."""
+    """How patient a connection is; all times in seconds.
+
+    Raises:
+        InputError: A value is not a number of 0 or more, or the jitter is above 1.
+    """
 
     first_delay_seconds: float = 1.0
     longest_delay_seconds: float = 30.0
@@ -27,6 +33,14 @@ class BudgetLimits:
     total_seconds: float = 300.0
     """From the first failure in a row to the last attempt."""
     uptime_reset_seconds: float = 30.0
+
+    def __attrs_post_init__(self) -> None:
+        for name, value in attrs.asdict(self).items():
+            if not (isinstance(value, int | float) and value >= 0):
+                raise InputError(f"BudgetLimits({name}={value!r}) cannot be used: give a number of 0 or more")
+
+        if self.jitter > 1:
+            raise InputError(f"BudgetLimits(jitter={self.jitter!r}) cannot be used: give a share between 0 and 1")
 
 
 class ReconnectBudget:

@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
-from .session_rpc import SessionRpc
+from ..wire.rpc_values import Account, Blockhash, DataSlice, ProgramAccount, SimulationResult, TokenAmount
+from .session_rpc import MemcmpFilter, SessionRpc
 
-__all__ = ["SessionRpc"]
+__all__ = [
+    "Account",
+    "Blockhash",
+    "DataSlice",
+    "MemcmpFilter",
+    "ProgramAccount",
+    "SessionRpc",
+    "SimulationResult",
+    "TokenAmount",
+]

@@ -12,7 +12,7 @@ each wait for the host to send something.
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from functools import partial
@@ -23,7 +23,7 @@ import trio
 from ..errors import InputError, LocalProtocolError, RemoteError, RemoteProtocolError
 from ..protocol.raw import RawMachine
 from ..protocol.waits import CreatedSession
-from ..transport.http import HttpClient, open_http
+from ..transport.http import HttpClient
 from ..transport.streams import StreamOpener
 from ..transport.websocket import WebSocket
 from ..wire.http_bodies import (
@@ -35,6 +35,7 @@ from ..wire.http_bodies import (
     DepthCoverage,
     DepthRequest,
     DepthStatus,
+    SessionUsage,
     SnapshotSlot,
     UsageReport,
 )
@@ -85,7 +86,7 @@ async def open_client(
     agent = user_agent_of("raw", user_agent)
     options = SessionOptions(limits=limits, ssl_context=ssl_context, open_stream=open_stream)
     open_socket = socket_opener(endpoint, secret, options, agent)
-    async with open_http(limits=limits.transport, ssl_context=ssl_context, open_stream=open_stream) as http:
+    async with options.open_http() as http:
         host = ControlHost(endpoint, secret, agent, http)
         yield SimulatorClient(endpoint, host, http, open_socket=open_socket, options=options)
 
@@ -254,7 +255,7 @@ class SimulatorClient:
 
     def usage_sessions(
         self, *, since: datetime | str | None = None, until: datetime | str | None = None
-    ) -> SessionUsages:
+    ) -> AsyncIterator[SessionUsage]:
         """Return an async iterator over the sessions that ended in a time, in no particular order; it reads page by page.
 
         Args:

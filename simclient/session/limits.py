@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import attrs
 
+from ..errors import InputError
 from ..protocol.budget import BudgetLimits
-from ..transport.limits import TransportLimits
 
 __all__ = ["Limits"]
 
 
 @attrs.frozen(kw_only=True)
 class Limits:
-    """How long a session waits for what, and how much it keeps."""
+    """How long a session waits for what, and how much it keeps.
+
+    Raises:
+        InputError: A value is not a number above 0; `math.inf` is one.
+    """
 
     connect_seconds: float = 30.0
     """Name lookup, TCP, TLS and the WebSocket handshake together."""
@@ -46,15 +50,10 @@ class Limits:
     boundary_bytes: int = 16 * 2**20
     """Raw notifications of the newest slot kept per key to recognise a replay; beyond it their digests are. Ours."""
 
-    @property
-    def transport(self) -> TransportLimits:
-        """The part that sockets need; their closing is within ours."""
-        return TransportLimits(
-            connect_seconds=self.connect_seconds,
-            close_seconds=self.closing_seconds / 5,
-            response_seconds=self.response_seconds,
-            max_message_bytes=self.max_message_bytes,
-        )
+    def __attrs_post_init__(self) -> None:
+        for name, value in attrs.asdict(self, recurse=False).items():
+            if name != "reconnect" and not (isinstance(value, int | float) and value > 0):
+                raise InputError(f"Limits({name}={value!r}) is no limit: give a number above 0")
 
     @property
     def goodbye_seconds(self) -> float:

@@ -17,7 +17,6 @@ import trio
 from ..errors import InputError
 from ..protocol.control import ControlMachine
 from ..protocol.progress import SessionProgress
-from ..transport.http import open_http
 from ..transport.streams import StreamOpener
 from ..wire.actions import DiagnosticProbeParams, ScheduledAction
 from ..wire.agents import AgentParams
@@ -173,7 +172,7 @@ async def _open(
 ) -> AsyncIterator[BacktestSession]:
     limits = options.limits
     async with (
-        open_http(limits=limits.transport, ssl_context=options.ssl_context, open_stream=options.open_stream) as http,
+        options.open_http() as http,
         open_tasks() as tasks,
     ):
         ground = Ground(control_url=request.url, tasks=tasks, http=http, options=options)

@@ -25,7 +25,7 @@ def socket_opener(control_url: str, secret: Secret | None, options: SessionOptio
         open_websocket,
         control_url,
         headers=control_headers(secret, user_agent),
-        limits=options.limits.transport,
+        limits=options.transport_limits,
         ssl_context=options.ssl_context,
         open_stream=options.open_stream,
     )

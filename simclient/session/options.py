@@ -9,6 +9,8 @@ from contextlib import AbstractAsyncContextManager
 import attrs
 
 from ..transport.feed import Feed, open_feed
+from ..transport.http import HttpClient, open_http
+from ..transport.limits import TransportLimits
 from ..transport.streams import StreamOpener
 from .connections import ConnectionObserver, nobody_observes
 from .limits import Limits
@@ -36,6 +38,20 @@ class SessionOptions:
     open_stream: StreamOpener | None = None
     observe: ConnectionObserver = nobody_observes
 
+    @property
+    def transport_limits(self) -> TransportLimits:
+        """The part of the limits that sockets need; their closing is within ours."""
+        return TransportLimits(
+            connect_seconds=self.limits.connect_seconds,
+            close_seconds=self.limits.closing_seconds / 5,
+            response_seconds=self.limits.response_seconds,
+            max_message_bytes=self.limits.max_message_bytes,
+        )
+
     def open_feed(self, url: str) -> AbstractAsyncContextManager[Feed]:
         """Open a data socket."""
-        return open_feed(url, limits=self.limits.transport, ssl_context=self.ssl_context, open_stream=self.open_stream)
+        return open_feed(url, limits=self.transport_limits, ssl_context=self.ssl_context, open_stream=self.open_stream)
+
+    def open_http(self) -> AbstractAsyncContextManager[HttpClient]:
+        """Open what asks over HTTP."""
+        return open_http(limits=self.transport_limits, ssl_context=self.ssl_context, open_stream=self.open_stream)

@@ -18,7 +18,6 @@ import trio
 
 from ..errors import SimClientError
 from ..protocol.parallel import ParallelMachine
-from ..transport.http import open_http
 from ..transport.streams import StreamOpener
 from ..wire.actions import DiagnosticProbeParams, ScheduledAction
 from ..wire.discovery import DiscoveryFilter
@@ -151,7 +150,7 @@ async def open_parallel_session(
         grace_seconds=limits.continue_grace_seconds,
     )
     async with (
-        open_http(limits=limits.transport, ssl_context=ssl_context, open_stream=open_stream) as http,
+        options.open_http() as http,
         open_tasks() as tasks,
     ):
         ground = Ground(control_url=request.url, tasks=tasks, http=http, options=options)

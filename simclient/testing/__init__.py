@@ -22,8 +22,8 @@ from ..transport.faults import (
 )
 from ..transport.faulty import faulty_opener
 from .connection import ClientGone, HttpAnswer, HttpRequest, ScriptFailure
-from .ground_truth import GroundTruth, Verdict, account_diff, numbered_diffs
-from .memory import MemoryNetwork, MemoryStream, memory_streams
+from .ground_truth import GroundTruth, Numbered, NumberedDiff, Verdict, account_diff, numbered_diffs
+from .memory import MemoryListener, MemoryNetwork, MemoryStream, memory_streams
 from .model import ModelServer, open_model_server
 from .model_session import Manners, ModelSession
 from .peer import ControlPeer, DataPeer, Peer
@@ -51,10 +51,13 @@ __all__ = [
     "HttpRequest",
     "Latency",
     "Manners",
+    "MemoryListener",
     "MemoryNetwork",
     "MemoryStream",
     "ModelServer",
     "ModelSession",
+    "Numbered",
+    "NumberedDiff",
     "Peer",
     "Reset",
     "ScriptFailure",

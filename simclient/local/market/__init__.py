@@ -1,7 +1,8 @@
-"""The market that comes with the package, and the code that makes it."""
+"""The market that comes with the package: its mints and wallets, and the code that makes it."""
 
 from __future__ import annotations
 
+from .cast import GOLD, MAKER, SILVER, TAKERS, USD
 from .generator import write_market
 
-__all__ = ["write_market"]
+__all__ = ["GOLD", "MAKER", "SILVER", "TAKERS", "USD", "write_market"]

@@ -7,5 +7,6 @@ from .idl import Decoded as Decoded
 from .idl import Idl as Idl
 from .parse import IdlError as IdlError
 from .parse import load_idl as load_idl
+from .schema import IdlErrorCode as IdlErrorCode
 
-__all__ = ["Decoded", "Idl", "IdlError", "load_idl"]
+__all__ = ["Decoded", "Idl", "IdlError", "IdlErrorCode", "load_idl"]

@@ -11,7 +11,7 @@ from typing import final
 import attrs
 
 from .borsh import BorshReader, Unreadable, Value
-from .schema import ErrorCode, Item, Schema
+from .schema import IdlErrorCode, Item, Schema
 
 __all__ = ["Decoded", "Idl"]
 
@@ -94,7 +94,7 @@ class Idl:
                 if decoded is not None:
                     yield decoded
 
-    def error(self, code: int) -> ErrorCode | None:
+    def error(self, code: int) -> IdlErrorCode | None:
         """Return the program's error of a number."""
         return self._schema.errors.get(code)
 

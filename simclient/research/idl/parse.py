@@ -23,9 +23,9 @@ from .schema import (
     Defined,
     Definition,
     Enumeration,
-    ErrorCode,
     Field,
     Generic,
+    IdlErrorCode,
     Item,
     MapType,
     Option,
@@ -141,7 +141,7 @@ def _schema(root: _Node) -> Schema:
         instructions=tuple(_instruction(one) for one in root.all("instructions")),
         events=tuple(_described(one, "event", definitions) for one in root.all("events")),
         errors={
-            one.need("code").number: ErrorCode(one.need("name").text, _text_or_none(one.get("msg")))
+            one.need("code").number: IdlErrorCode(one.need("name").text, _text_or_none(one.get("msg")))
             for one in root.all("errors")
         },
     )

@@ -12,9 +12,9 @@ __all__ = [
     "Defined",
     "Definition",
     "Enumeration",
-    "ErrorCode",
     "Field",
     "Generic",
+    "IdlErrorCode",
     "Item",
     "MapType",
     "Option",
@@ -132,7 +132,7 @@ class Item:
 
 
 @attrs.frozen
-class ErrorCode:
+class IdlErrorCode:
     """An error of the program."""
 
     name: str
@@ -150,4 +150,4 @@ class Schema:
     accounts: tuple[Item, ...]
     instructions: tuple[Item, ...]
     events: tuple[Item, ...]
-    errors: Mapping[int, ErrorCode]
+    errors: Mapping[int, IdlErrorCode]
