@@ -6,6 +6,7 @@ import base64
 
 import zstandard
 
+from .allowance import charge_blob
 from .compression import MAX_WINDOW_BYTES
 from .json_text import JsonValue
 from .misfit import Misfit
@@ -29,6 +30,7 @@ def unpack(value: JsonValue, most_bytes: int = MAX_BLOB_BYTES) -> bytes:
 
     Raises:
         Misfit: It is not such a string, it is cut short, or it decompresses to more than `most_bytes`.
+        RemoteProtocolError: It decompresses to more than the message may cost.
     """
     if not isinstance(value, str):
         raise Misfit("a string (base64 of zstd of JSON)", value)
@@ -46,6 +48,7 @@ def _decompress(compressed: bytes, value: str, most_bytes: int) -> bytes:
     for start in range(0, len(compressed), _STEP_BYTES):
         pieces.append(stream.decompress(compressed[start : start + _STEP_BYTES]))
         size_bytes += len(pieces[-1])
+        charge_blob(len(pieces[-1]))
         if size_bytes > most_bytes:
             raise Misfit(f"a blob of at most {most_bytes} bytes when decompressed", value)
     if not stream.eof or stream.unused_data:

@@ -5,19 +5,24 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import httpx2
 import pytest
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
 
-from simclient.local import LocalSimulator
-
 HANG_SECONDS = 30.0
 """Nothing here takes long; this only catches a hang."""
 
 Message = dict[str, Any]
+
+
+class Listening(Protocol):
+    """A simulator, of this process or of another."""
+
+    @property
+    def port(self) -> int: ...
 
 
 class Control:
@@ -119,7 +124,7 @@ def going_on(slots: int = 1, **params: object) -> Message:
 
 
 @asynccontextmanager
-async def open_control(simulator: LocalSimulator, key: str = "") -> AsyncGenerator[Control]:
+async def open_control(simulator: Listening, key: str = "") -> AsyncGenerator[Control]:
     """Open a control socket, with an API key or without."""
     headers = [("x-api-key", key)] if key else []
     async with open_socket(simulator, "/backtest", headers) as socket:
@@ -127,7 +132,7 @@ async def open_control(simulator: LocalSimulator, key: str = "") -> AsyncGenerat
 
 
 @asynccontextmanager
-async def open_data(simulator: LocalSimulator, control: Control) -> AsyncGenerator[Data]:
+async def open_data(simulator: Listening, control: Control) -> AsyncGenerator[Data]:
     """Open a data socket of the session that `control` holds."""
     async with open_socket(simulator, control.endpoint) as socket:
         yield Data(socket)
@@ -135,7 +140,7 @@ async def open_data(simulator: LocalSimulator, control: Control) -> AsyncGenerat
 
 @asynccontextmanager
 async def open_socket(
-    simulator: LocalSimulator, path: str, headers: Sequence[tuple[str, str]] = ()
+    simulator: Listening, path: str, headers: Sequence[tuple[str, str]] = ()
 ) -> AsyncGenerator[WebSocketConnection]:
     """Open a WebSocket, and close its stream too: trio-websocket leaves it open where the server closed first."""
     async with await trio.open_tcp_stream("127.0.0.1", simulator.port) as stream, trio.open_nursery() as nursery:
@@ -146,14 +151,14 @@ async def open_socket(
         nursery.cancel_scope.cancel(reason="the test has ended")
 
 
-async def post(simulator: LocalSimulator, endpoint: str, method: str, *params: object) -> httpx2.Response:
+async def post(simulator: Listening, endpoint: str, method: str, *params: object) -> httpx2.Response:
     """Post a JSON-RPC request to an endpoint."""
     body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
     async with httpx2.AsyncClient(trust_env=False) as http:
         return await http.post(f"http://127.0.0.1:{simulator.port}{endpoint}", json=body)
 
 
-async def get(simulator: LocalSimulator, path: str, headers: Mapping[str, str] | None = None) -> httpx2.Response:
+async def get(simulator: Listening, path: str, headers: Mapping[str, str] | None = None) -> httpx2.Response:
     """Get a path."""
     async with httpx2.AsyncClient(trust_env=False) as http:
         return await http.get(f"http://127.0.0.1:{simulator.port}{path}", headers=headers)

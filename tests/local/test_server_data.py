@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import sys
 from pathlib import Path
 
 import pytest
@@ -285,41 +282,6 @@ async def test_web_pages_are_refused(payments: Path, path: str, headers: dict[st
         assert (await get(simulator, path, headers)).status_code == 403
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the engine's process is found in /proc")
-async def test_a_dead_engine_ends_its_session_only(payments: Path) -> None:
-    """When an engine is killed its session fails with `internal`, its endpoint is gone, and the simulator goes on."""
-    async with open_local_simulator([payments]) as simulator:
-        async with open_control(simulator) as control:
-            await control.create(FIRST_SLOT, LAST_SLOT)
-            [engine] = engines()
-            os.kill(engine, signal.SIGKILL)
-            await control.send("continue", going_on())
-            error = (await control.until("error"))[-1]
-            assert "engine process ended" in error["params"]["internal"]["error"]
-            assert (await post(simulator, control.endpoint, "getSlot")).status_code == 410
-        async with open_control(simulator) as control:
-            await control.create(FIRST_SLOT, LAST_SLOT)
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="the processes are found in /proc")
-async def test_a_dead_template_is_replaced(tmp_path: Path) -> None:
-    """When the process that engines are forked from is killed, its sessions fail, and the next session has another one."""
-    payments = write_payments(tmp_path / "many.bundle", slots=500)
-    async with open_local_simulator([payments]) as simulator:
-        async with open_control(simulator) as control:
-            await control.create(FIRST_SLOT, LAST_SLOT)
-            [template] = children(os.getpid())
-            os.kill(template, signal.SIGKILL)
-            answers = ["readyForContinue"]
-            while answers[-1] == "readyForContinue":  # an engine may be quicker than the news of its template's death
-                await control.send("continue", going_on())
-                answers.append((await control.until("error", "readyForContinue", "completed"))[-1]["method"])
-            assert answers[-1] == "error"
-        async with open_control(simulator) as control:
-            await control.create(FIRST_SLOT, LAST_SLOT)
-            assert (await control.advance(9))[-1]["method"] == "completed"
-
-
 async def test_a_bundle_put_in_anothers_place_is_read_anew(tmp_path: Path) -> None:
     """A session begun after the file was replaced has the new file's state; one that runs goes on with the old one's."""
     path = write_payments(tmp_path / "b.bundle")
@@ -337,17 +299,6 @@ async def test_a_bundle_put_in_anothers_place_is_read_anew(tmp_path: Path) -> No
                 gains.append((balance - LAMPORTS) // 1_000_000)
 
     assert gains == [5, 10]
-
-
-def engines() -> list[int]:
-    """Return the engine processes: what the templates, which this process has started, have forked."""
-    return [engine for template in children(os.getpid()) for engine in children(template)]
-
-
-def children(pid: int) -> list[int]:
-    """Return what a process has started."""
-    threads = Path(f"/proc/{pid}/task").glob("*/children")
-    return [int(child) for thread in threads for child in thread.read_text().split()]
 
 
 async def refused_status(simulator: LocalSimulator, path: str) -> int:

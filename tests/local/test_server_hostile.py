@@ -165,13 +165,15 @@ async def test_a_client_that_never_reads_fills_no_memory(tmp_path: Path) -> None
 
 
 async def test_there_are_only_so_many_connections(payments: Path) -> None:
-    """A connection beyond the limit is closed at once; when another has gone there is room again."""
+    """A connection beyond the limit is told so and closed; when another has gone there is room again."""
     async with hostile_and_honest(payments, max_connections=4) as (simulator, _):
         async with AsyncExitStack() as stack:
             for _ in range(4):
                 await stack.enter_async_context(await raw_socket(simulator))
             async with await trio.open_tcp_stream("127.0.0.1", simulator.port) as stream:
-                assert await everything(stream) == b""
+                answer = await everything(stream)
+                assert answer.startswith(b"HTTP/1.1 503 ")
+                assert b"there are 4 connections already" in answer
         with trio.fail_after(10):
             while True:
                 try:

@@ -1,4 +1,4 @@
-"""`python -m simclient.local.engine bundle|recording FILE`: a template process; started by `open_template`, not by hand."""
+"""`python -m simclient.local.engine bundle|recording FILE BYTES`: a template process; started by `open_template`, not by hand."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ import sys
 
 from .template import main
 
-main(sys.argv[1], sys.argv[2])
+main(*sys.argv[1:])

@@ -7,7 +7,6 @@ request with `ConnectionLost`.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from types import MappingProxyType
 from typing import TypeVar, final
 
 import msgspec
@@ -64,14 +63,34 @@ class Engine:
         self._pending: dict[int, _Pending] = {}
         self._number = 0
         self._death: str | None = None
+        self._on_death: Callable[[], None] | None = None
         self.next_slot: int | None = None
         """The next slot of the range that exists; None where there is none."""
+
+    def call_on_death(self, function: Callable[[], None]) -> None:
+        """Call `function` when the process has died by itself, at once if it has already."""
+        self._on_death = function
+        if self._death is not None:
+            function()
+
+    def check_alive(self) -> None:
+        """Make sure that the process has not died.
+
+        Raises:
+            ConnectionLost: It has.
+        """
+        if self._death is not None:
+            raise ConnectionLost(self._death)
 
     async def execute_slot(
         self, *, transactions: Sequence[bytes] = (), modifications: Mapping[str, AccountData] | None = None
     ) -> SlotResult:
         """Execute the next slot of the range; as `begin`, and its `results`."""
-        pending = await self.begin(transactions=transactions, modifications=modifications or {}, most_slots=1)
+        modified = [
+            ModifiedAccount(address, account.lamports, account.owner, account.data.decode(), account.executable)
+            for address, account in (modifications or {}).items()
+        ]
+        pending = await self.begin(transactions=transactions, modifications=modified, most_slots=1)
         [result] = await pending.results()
         return result
 
@@ -79,7 +98,7 @@ class Engine:
         self,
         *,
         transactions: Sequence[bytes] = (),
-        modifications: Mapping[str, AccountData] = MappingProxyType({}),
+        modifications: Sequence[ModifiedAccount] = (),
         most_slots: int,
         last_slot: int | None = None,
         stop_at: tuple[int, int] | None = None,
@@ -88,7 +107,7 @@ class Engine:
 
         Args:
             transactions: Executed first, in the first of the slots.
-            modifications: Accounts to set before that, by address.
+            modifications: Accounts to set before that.
             most_slots: How many slots at most.
             last_slot: The last one that may be executed, unless it is the only one.
             stop_at: A slot, and the batch of it before which to stop.
@@ -96,15 +115,11 @@ class Engine:
         Raises:
             ConnectionLost: The process died.
         """
-        modified = [
-            ModifiedAccount(address, account.lamports, account.owner, account.data.decode(), account.executable)
-            for address, account in modifications.items()
-        ]
         pending = await self._begin(
             lambda number: Execute(
                 id=number,
                 transactions=list(transactions),
-                modifications=modified,
+                modifications=list(modifications),
                 most_slots=min(most_slots, _U64_MAX),
                 last_slot=last_slot,
                 stop_at=stop_at,
@@ -171,7 +186,7 @@ class Engine:
         return await self._finish(await self._begin(request), kind)
 
     async def _begin(self, request: Callable[[int], Request]) -> _Pending:
-        self._check_alive()
+        self.check_alive()
         self._number += 1
         pending = self._pending[self._number] = _Pending(self._number)
         try:
@@ -187,16 +202,13 @@ class Engine:
             await pending.done.wait()
         finally:
             self._pending.pop(pending.number, None)
-        self._check_alive(pending)
+        if pending.answer is None:
+            self.check_alive()
         if isinstance(pending.answer, Failed):
             raise refusal(pending.answer)
 
         assert isinstance(pending.answer, kind)
         return pending.answer
-
-    def _check_alive(self, pending: _Pending | None = None) -> None:
-        if self._death is not None and (pending is None or pending.answer is None):
-            raise ConnectionLost(self._death)
 
     async def _mourn(self) -> None:
         status = await self._bury()
@@ -204,6 +216,8 @@ class Engine:
         self._death = f"the engine process ended {how}; its standard error may say why"
         for pending in self._pending.values():
             pending.done.set()
+        if self._on_death is not None:
+            self._on_death()
 
 
 @final

@@ -23,6 +23,8 @@ __all__ = ["RpcServer"]
 _PARSE_ERROR, _INVALID_REQUEST, _METHOD_NOT_FOUND = -32700, -32600, -32601
 _MOST_REQUESTS = 1_000
 """Of one batch."""
+_MOST_VALUES = 1_000_000
+"""Of JSON in one body, as far as brackets and commas tell: each takes memory."""
 _MOST_BATCH_BYTES = 256 * 2**20
 """Of the answers to one batch; the requests after that are refused."""
 
@@ -46,6 +48,9 @@ class RpcServer:
 
     def answer(self, body: bytes) -> bytes:
         """Answer one request, or a batch of them."""
+        if body.count(b"[") + body.count(b"{") + body.count(b",") > _MOST_VALUES:
+            return _written(_error(None, _INVALID_REQUEST, f"Invalid request: more than {_MOST_VALUES} values"))
+
         try:
             request: object = msgspec.json.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
+import resource
 import signal
 import socket
 import sys
@@ -34,10 +35,12 @@ __all__ = ["main"]
 
 _PR_SET_PDEATHSIG = 1
 """From linux/prctl.h."""
+_DATA_PAGES = 5
+"""The field of /proc/PID/statm that RLIMIT_DATA is about, nearly (proc(5), getrlimit(2))."""
 
 
-def main(kind: str, path: str) -> None:
-    """Load a bundle, or a recording, and fork engines until the parent is gone."""
+def main(kind: str, path: str, most_bytes: str) -> None:
+    """Load a bundle, or a recording, and fork engines of at most so much memory until the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _die_with_the_parent()
     control = socket.socket(fileno=os.dup(sys.stdin.fileno()))
@@ -52,10 +55,10 @@ def main(kind: str, path: str) -> None:
     gc.collect()
     gc.freeze()  # what the collector touches in a fork would be copied
     control.sendall(frame(Prepared()))
-    _fork_on_request(control, begin)
+    _fork_on_request(control, begin, int(most_bytes))
 
 
-def _fork_on_request(control: socket.socket, begin: Begin) -> None:
+def _fork_on_request(control: socket.socket, begin: Begin, most_bytes: int) -> None:
     children: set[int] = set()
     while True:
         request, descriptors, _, _ = socket.recv_fds(control, TEMPLATE_REQUEST.size, 1)
@@ -67,7 +70,7 @@ def _fork_on_request(control: socket.socket, begin: Begin) -> None:
             number = os.fork()
             if not number:
                 control.close()
-                _be_an_engine(socket.socket(fileno=descriptors[0]), begin)
+                _be_an_engine(socket.socket(fileno=descriptors[0]), begin, most_bytes)
             os.close(descriptors[0])
             children.add(number)
             control.sendall(TEMPLATE_ANSWER.pack(number))
@@ -82,10 +85,11 @@ def _buried(process_id: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(process_id, 0)[1])
 
 
-def _be_an_engine(channel: socket.socket, begin: Begin) -> NoReturn:
+def _be_an_engine(channel: socket.socket, begin: Begin, most_bytes: int) -> NoReturn:
     status = 1
     try:
         _die_with_the_parent()
+        _limit_memory(most_bytes)
         serve(channel, begin)
         status = 0
     except Exception:  # noqa: BLE001 (the process ends here: this is the last chance to say why)
@@ -93,6 +97,17 @@ def _be_an_engine(channel: socket.socket, begin: Begin) -> NoReturn:
     finally:
         sys.stderr.flush()
         os._exit(status)
+
+
+def _limit_memory(most_bytes: int) -> None:
+    """Let this process take so much memory more than it has: what a session sets and sends is its client's to choose."""
+    if sys.platform != "linux":
+        return
+
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[_DATA_PAGES])
+    limit = pages * resource.getpagesize() + most_bytes
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
 
 
 def _bundle(path: Path) -> Begin:

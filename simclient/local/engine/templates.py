@@ -43,6 +43,9 @@ _MOST_IDLE: Final = 4
 """Templates without a session that are kept: each is a process with the accounts of a bundle, some tens of megabytes."""
 
 
+_MOST_BYTES: Final = 4 * 2**30
+"""Of an engine by itself."""
+
 _File = tuple[str, Path]
 """`BUNDLE` or `RECORDING`, and where it is."""
 
@@ -140,10 +143,16 @@ class _Template:
 
 @final
 class EngineTemplates:
-    """The templates of a simulator, each a task in its nursery."""
+    """The templates of a simulator, each a task in its nursery.
 
-    def __init__(self, nursery: trio.Nursery) -> None:
+    Args:
+        nursery: The simulator's.
+        most_bytes: What each engine may take of memory, beside its bundle's accounts.
+    """
+
+    def __init__(self, nursery: trio.Nursery, *, most_bytes: int) -> None:
         self._nursery = nursery
+        self._most_bytes = most_bytes
         self._templates: dict[_File, _Template] = {}
         """The one that was used last is the last."""
         self._starting = trio.Lock()
@@ -230,7 +239,7 @@ class EngineTemplates:
     async def _run(self, file: _File, *, task_status: trio.TaskStatus[_Template | SimClientError]) -> None:
         """Keep a template until it is retired; a failure to start is the asker's, and not the nursery's."""
         try:
-            template = await _start(file)
+            template = await _start(file, self._most_bytes)
         except SimClientError as error:
             task_status.started(error)
             return
@@ -245,7 +254,7 @@ class EngineTemplates:
 @asynccontextmanager
 async def open_engine(bundle: Path, *, start_slot: int, end_slot: int) -> AsyncGenerator[Engine]:
     """Start one engine with a template of its own; as `EngineTemplates.open_engine`."""
-    template = await _start((BUNDLE, bundle))
+    template = await _start((BUNDLE, bundle), _MOST_BYTES)
     try:
         async with template.open_engine(Load(id=1, start_slot=start_slot, end_slot=end_slot)) as engine:
             yield engine
@@ -253,10 +262,10 @@ async def open_engine(bundle: Path, *, start_slot: int, end_slot: int) -> AsyncG
         await template.aclose()
 
 
-async def _start(file: _File) -> _Template:
+async def _start(file: _File, most_bytes: int) -> _Template:
     """Start a template; it does not look for modules in the working directory (`-P`): a `trio.py` of the user's is not ours to run."""
     version = _version_of(file)
-    command = [sys.executable, "-P", "-m", "simclient.local.engine", *map(str, file)]
+    command = [sys.executable, "-P", "-m", "simclient.local.engine", *map(str, file), str(most_bytes)]
     ours, theirs = socket.socketpair()
     control = trio.SocketStream(trio.socket.from_stdlib_socket(ours))
     try:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import attrs
 
-from ...wire.accounts import AccountData
+from ..engine import ModifiedAccount
 
 __all__ = ["Advance", "Pause", "Position", "Turn", "next_turn"]
 
@@ -56,7 +54,7 @@ class Advance:
     pause: Pause | None = None
     """Where to stop, with `paused`."""
     transactions: tuple[bytes, ...] = ()
-    modifications: Mapping[str, AccountData] = attrs.field(factory=dict[str, AccountData])
+    modifications: tuple[ModifiedAccount, ...] = ()
 
 
 @attrs.frozen(kw_only=True)

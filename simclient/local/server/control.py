@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import final
 
 import attrs
@@ -15,7 +16,7 @@ import trio
 
 from ...errors import RemoteProtocolError
 from ...transport.frames import encode_frames
-from ...wire.codec import read_request, write_response
+from ...wire.codec import write_response
 from ...wire.failures import BacktestFailure, InvalidRequest, NoMoreBlocks, SessionNotFound
 from ...wire.requests import (
     AttachParallelSession,
@@ -43,7 +44,7 @@ from .advance import Advance
 from .control_session import ControlSession, Envelope
 from .refusals import Refused, for_generation
 from .replay_log import Reader
-from .requests import check_continue, check_continue_to, generation_of
+from .requests import check_continue, check_continue_to, read_control
 from .session import ServedSession
 from .sessions import Client, Sessions
 from .websocket import Farewell, ServerSocket
@@ -85,10 +86,10 @@ class ControlConnection:
         while True:
             text = await self._socket.receive()
             try:
-                request = read_request(text)
-                if isinstance(request, CreateSession):
-                    self._client = attrs.evolve(self._client, generation=generation_of(text))
-                await self._serve(request)
+                request, generation = await self._sessions.reading.read(text, read_control)
+                if generation is not None:
+                    self._client = attrs.evolve(self._client, generation=generation)
+                await self._serve(request, len(text))
             except RemoteProtocolError as error:
                 await self._refuse(InvalidRequest(error=str(error)))
             except Refused as refused:
@@ -142,7 +143,7 @@ class ControlConnection:
         await self._socket.send(encode_frames(frames))
         return True
 
-    async def _serve(self, request: ControlRequest) -> None:
+    async def _serve(self, request: ControlRequest, size: int) -> None:
         match request:
             case CreateSession():
                 self._check_free()
@@ -157,16 +158,20 @@ class ControlConnection:
                 self._held()
                 await self._answer(Success())
             case Continue():
-                self._go(self._only(), check_continue(request))
+                self._only()  # before work is spent on it
+                advance = await self._sessions.reading.work(size, partial(check_continue, request))
+                self._go(self._only(), advance)
             case ContinueTo():
                 session = self._only()
                 self._go(session, check_continue_to(request, session.position))
             case CloseSession():
                 await self._close()
             case _:
-                self._serve_member(request)
+                await self._serve_member(request, size)
 
-    def _serve_member(self, request: ContinueSubSession | ContinueSubSessionTo | CloseSubSession) -> None:
+    async def _serve_member(
+        self, request: ContinueSubSession | ContinueSubSessionTo | CloseSubSession, size: int
+    ) -> None:
         """Serve a request for one sub-session; what is wrong with it is said by that sub-session."""
         control = self._held()
         session = self._sessions.get(request.session_id)
@@ -176,7 +181,8 @@ class ControlConnection:
         try:
             match request:
                 case ContinueSubSession(request=going_on):
-                    self._go(session, check_continue(going_on))
+                    advance = await self._sessions.reading.work(size, partial(check_continue, going_on))
+                    self._go(session, advance)
                 case ContinueSubSessionTo(request=going_to):
                     self._go(session, check_continue_to(going_to, session.position))
                 case CloseSubSession():

@@ -41,6 +41,7 @@ from ...wire.subscriptions import (
 )
 from ..engine import Kind, Published
 from .limits import SimulatorLimits
+from .reading import Reading
 from .replay_log import Reader
 from .session import ServedSession
 from .websocket import Farewell, ServerSocket
@@ -90,8 +91,9 @@ class _Subscription:
 class DataConnection:
     """One data socket of a session."""
 
-    def __init__(self, socket: ServerSocket, session: ServedSession, limits: SimulatorLimits) -> None:
+    def __init__(self, socket: ServerSocket, session: ServedSession, reading: Reading, limits: SimulatorLimits) -> None:
         self._socket = socket
+        self._reading = reading
         self._session = session
         self._limits = limits
         self._subscriptions: dict[int, _Subscription] = {}
@@ -103,7 +105,7 @@ class DataConnection:
         while True:
             text = await self._socket.receive()
             try:
-                request = read_rpc_request(text)
+                request = await self._reading.read(text, read_rpc_request)
             except RemoteProtocolError as error:
                 await self._refuse_unreadable(text, error)
                 continue
@@ -225,7 +227,7 @@ class DataConnection:
             answer = await engine.rpc(text.encode() if isinstance(text, str) else text)
         except ConnectionLost as error:
             answer = write_error(request.request_id, _SERVER_ERROR, str(error))
-        await self._socket.send_text(answer)
+        await self._socket.send_large(answer)
 
 
 class _Identified(msgspec.Struct):

@@ -16,10 +16,12 @@ import trio
 from .limits import SimulatorLimits
 from .purse import Purse, PurseIsEmpty
 
-__all__ = ["HttpAnswer", "HttpConnection", "HttpRefused", "HttpRequest", "json_answer", "refusal"]
+__all__ = ["HttpAnswer", "HttpConnection", "HttpRefused", "HttpRequest", "json_answer", "refusal", "unasked"]
 
 _READ_BYTES: Final = 64 * 2**10
 """One read of a socket: nearly every request fits."""
+_SENT_BYTES: Final = 2**20
+"""Sent at once, within the time that an idle connection has."""
 
 _KINDS: Final = {
     400: "badRequest",
@@ -84,6 +86,15 @@ def refusal(status: int, message: str, *, headers: tuple[tuple[str, str], ...] =
     return HttpAnswer(status=status, body=msgspec.json.encode(error), headers=headers)
 
 
+_TOO_MUCH: Final = refusal(503, "too much is being received and sent at once; try again")
+
+
+def unasked(answer: HttpAnswer) -> bytes:
+    """Return an answer as it is said to a client whose request was not read: the last words of a connection."""
+    head = f"HTTP/1.1 {answer.status} \r\nconnection: close\r\ncontent-length: {len(answer.body)}\r\n"
+    return f"{head}content-type: {answer.content_type}\r\n\r\n".encode() + answer.body
+
+
 @final
 class HttpConnection:
     """The server's side of one HTTP/1.1 connection."""
@@ -94,6 +105,8 @@ class HttpConnection:
         self._purse = purse
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=limits.max_header_bytes)
         self._is_head = False
+        self._taken_bytes = 0
+        """Of the purse, for the body that is being received or answered, and for the answer."""
 
     async def next_request(self) -> HttpRequest | None:
         """Read the next request; None: the client has gone, or sends nothing.
@@ -101,6 +114,7 @@ class HttpConnection:
         Raises:
             HttpRefused: It cannot be read; answer it, then `hang_up`.
         """
+        self.release()
         try:
             with trio.move_on_after(self._limits.idle_seconds):
                 return await self._read_request()
@@ -114,14 +128,16 @@ class HttpConnection:
 
     async def answer(self, answer: HttpAnswer) -> bool:
         """Send an answer; tell whether another request may follow."""
-        data = bytearray()
         headers = [("content-type", answer.content_type), ("content-length", str(len(answer.body))), *answer.headers]
-        data += self._http.send(h11.Response(status_code=answer.status, headers=headers)) or b""
-        if not self._is_head:
-            data += self._http.send(h11.Data(data=answer.body)) or b""
-        data += self._http.send(h11.EndOfMessage()) or b""
+        head = self._http.send(h11.Response(status_code=answer.status, headers=headers)) or b""
+        body = b"" if self._is_head else self._http.send(h11.Data(data=answer.body)) or b""
+        self._http.send(h11.EndOfMessage())  # nothing is written for it where the length was given
         try:
-            await self._stream.send_all(data)
+            if len(body) <= _SENT_BYTES:
+                await self._send(head + body)
+            else:
+                await self._send(head)
+                await self._send(body)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return False
 
@@ -130,6 +146,20 @@ class HttpConnection:
 
         self._http.start_next_cycle()
         return True
+
+    def charged(self, answer: bytes) -> HttpAnswer:
+        """Return an answer that may be large: charged to the purse until the next request, or refused."""
+        try:
+            self._take(len(answer))
+        except PurseIsEmpty:
+            return _TOO_MUCH
+
+        return json_answer(answer)
+
+    def release(self) -> None:
+        """Give back what was taken from the purse."""
+        self._purse.give_back(self._taken_bytes)
+        self._taken_bytes = 0
 
     async def hang_up(self) -> None:
         """End the connection so that the client can still read the answer: a socket closed with unread input is reset."""
@@ -167,20 +197,36 @@ class HttpConnection:
 
     async def _read_body(self) -> bytes:
         body = bytearray()
-        try:
-            while True:
-                event = await self._next_event()
-                if not isinstance(event, h11.Data):
-                    return bytes(body)
+        while True:
+            event = await self._next_event()
+            if not isinstance(event, h11.Data):
+                return bytes(body)
 
-                self._purse.take(len(event.data))
-                body += event.data
-                if len(body) > self._limits.max_body_bytes:
-                    raise HttpRefused(refusal(413, f"the body is longer than {self._limits.max_body_bytes} bytes"))
-        except PurseIsEmpty:
-            raise HttpRefused(refusal(503, "too much is being received at once; try again")) from None
-        finally:
-            self._purse.give_back(len(body))
+            try:
+                self._take(len(event.data))
+            except PurseIsEmpty:
+                raise HttpRefused(_TOO_MUCH) from None
+            body += event.data
+            if len(body) > self._limits.max_body_bytes:
+                raise HttpRefused(refusal(413, f"the body is longer than {self._limits.max_body_bytes} bytes"))
+
+    def _take(self, size: int) -> None:
+        self._purse.take(size)
+        self._taken_bytes += size
+
+    async def _send(self, data: bytes) -> None:
+        """Send, and give up on a client that takes nothing for a while.
+
+        Raises:
+            trio.BrokenResourceError: It is gone, or does not read.
+        """
+        rest = memoryview(data)
+        while rest:
+            with trio.move_on_after(self._limits.idle_seconds) as patience:
+                await self._stream.send_all(rest[:_SENT_BYTES])
+            if patience.cancelled_caught:
+                raise trio.BrokenResourceError
+            rest = rest[_SENT_BYTES:]
 
     async def _next_event(self) -> h11.Event | type[h11.PAUSED]:
         while True:

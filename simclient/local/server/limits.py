@@ -21,16 +21,22 @@ class SimulatorLimits:
 
     max_sessions: int = 64
     """Each session is a process with the accounts of a bundle in it."""
+    max_engine_bytes: int = 4 * 2**30
+    """Memory of a session's process beyond that of its bundle; one that needs more fails. Only on Linux."""
     max_subscriptions: int = 1024
     """Of one socket."""
     max_header_bytes: int = 64 * 2**10
     """The request line and the headers of one HTTP request together."""
-    max_body_bytes: int = 64 * 2**20
+    max_body_bytes: int = 32 * 2**20
     """The body of one HTTP request; an account of 10 MiB is 14 MiB of base64."""
-    max_message_bytes: int = 64 * 2**20
+    max_message_bytes: int = 32 * 2**20
     """One WebSocket message of a client."""
+    max_message_values: int = 1_000_000
+    """Values of JSON in one message, about: each takes memory, and an account that is set has eight."""
+    max_blob_bytes: int = 64 * 2**20
+    """What the compressed parts of one message decompress to, all together."""
     max_unfinished_bytes: int = 512 * 2**20
-    """What all clients together have begun to send, messages and bodies, and not finished."""
+    """What of all clients together is held: messages and bodies until they are answered, and answers until they are sent."""
     max_connections: int = 2048
     """Open sockets; more are closed at once. A session in use has two or three."""
     idle_seconds: float = 75.0

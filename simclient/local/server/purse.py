@@ -1,4 +1,4 @@
-"""What all clients together have sent and not yet finished: whole messages and bodies only count while they are being received."""
+"""What the server holds of all clients together: messages and bodies until they are answered, large answers until they are sent."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["Purse", "PurseIsEmpty"]
 
 
 class PurseIsEmpty(Exception):
-    """All clients together have begun more than is let in at once."""
+    """All clients together want more than is held at once."""
 
 
 @final
@@ -19,7 +19,7 @@ class Purse:
         self._left = most_bytes
 
     def take(self, size: int) -> None:
-        """Count bytes that were received.
+        """Count bytes that are held.
 
         Raises:
             PurseIsEmpty: There are too many; nothing was counted.

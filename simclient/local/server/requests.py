@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode
-from collections.abc import Mapping
 
 import msgspec
 
 from ...wire.accounts import AccountData
 from ...wire.addresses import is_address
+from ...wire.codec import read_request
 from ...wire.failures import (
     InvalidAccountEncoding,
     InvalidAccountOwner,
@@ -19,12 +19,13 @@ from ...wire.failures import (
 )
 from ...wire.generation import NEWEST, Generation
 from ...wire.params import SessionParams
-from ...wire.requests import Continue, ContinueTo
+from ...wire.requests import Continue, ContinueTo, ControlRequest, CreateSession
+from ..engine import ModifiedAccount
 from .advance import Advance, Pause, Position
 from .refusals import Refused
-from .schedule import actions_of, filters_of
+from .schedule import Schedule, read_schedule
 
-__all__ = ["check_continue", "check_continue_to", "check_name", "check_params", "generation_of"]
+__all__ = ["check_continue", "check_continue_to", "check_name", "check_params", "read_control"]
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,98}[a-z0-9])?", re.ASCII)
 """Source: `SessionName`, simulator-api 0.28.0."""
@@ -39,7 +40,17 @@ class _Create(msgspec.Struct):
     params: _Params
 
 
-def generation_of(create: str | bytes) -> Generation:
+def read_control(text: str | bytes) -> tuple[ControlRequest, Generation | None]:
+    """Read a request, and of a creation whose client wrote it.
+
+    Raises:
+        RemoteProtocolError: It is not a request of the protocol.
+    """
+    request = read_request(text)
+    return request, _generation_of(text) if isinstance(request, CreateSession) else None
+
+
+def _generation_of(create: str | bytes) -> Generation:
     """Tell from a creation's text whose it is: 0.28 always writes `replayAccountState`, 0.9 always `agents`."""
     try:
         params = msgspec.json.decode(create, type=_Create).params
@@ -50,8 +61,8 @@ def generation_of(create: str | bytes) -> Generation:
     return Generation.V0_9 if is_old else Generation.V0_28
 
 
-def check_params(params: SessionParams) -> None:
-    """Check what a session is to be.
+def check_params(params: SessionParams) -> Schedule:
+    """Check what a session is to be; return what it is to do by itself.
 
     Raises:
         Refused: The range is reversed, or something is asked for that this simulator does not do.
@@ -68,8 +79,7 @@ def check_params(params: SessionParams) -> None:
     for name, value in unserved.items():
         if value:
             raise _refused(f"{name} is not served by this simulator: there is no router in it; leave it out")
-    filters_of(params)
-    actions_of(params)
+    return read_schedule(params)
 
 
 def check_name(name: str | None) -> str | None:
@@ -101,7 +111,7 @@ def check_continue(request: Continue) -> Advance:
     return Advance(
         slots=request.advance_count,
         transactions=tuple(_transaction(text, index) for index, text in enumerate(request.transactions)),
-        modifications=_modifications(request.modify_account_states),
+        modifications=tuple(_modified(address, account) for address, account in request.modify_account_states.items()),
     )
 
 
@@ -130,18 +140,19 @@ def _transaction(text: str, index: int) -> bytes:
         raise Refused(InvalidTransactionEncoding(index=index, error=str(error))) from error
 
 
-def _modifications(accounts: Mapping[str, AccountData]) -> Mapping[str, AccountData]:
-    for address, account in accounts.items():
-        if not is_address(address):
-            raise Refused(InvalidAccountPubkey(address=address, error="not base58 of 32 bytes"))
-        if not is_address(account.owner):
-            raise Refused(InvalidAccountOwner(address=address, error="not base58 of 32 bytes"))
-        try:
-            account.data.decode()
-        except ValueError as error:
-            encoding = account.data.encoding
-            raise Refused(InvalidAccountEncoding(address=address, encoding=encoding, error=str(error))) from error
-    return accounts
+def _modified(address: str, account: AccountData) -> ModifiedAccount:
+    if not is_address(address):
+        raise Refused(InvalidAccountPubkey(address=address, error="not base58 of 32 bytes"))
+    if not is_address(account.owner):
+        raise Refused(InvalidAccountOwner(address=address, error="not base58 of 32 bytes"))
+
+    try:
+        data = account.data.decode()
+    except ValueError as error:
+        encoding = account.data.encoding
+        raise Refused(InvalidAccountEncoding(address=address, encoding=encoding, error=str(error))) from error
+
+    return ModifiedAccount(address, account.lamports, account.owner, data, account.executable)
 
 
 def _refused(error: str) -> Refused:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from base64 import b64decode
 
+import attrs
+
 from ...wire.actions import (
     AfterEverySlot,
     AfterMatch,
@@ -22,24 +24,27 @@ from ...wire.params import SessionParams
 from ..engine import Action, BatchFilter, ModifiedAccount
 from .refusals import Refused
 
-__all__ = ["actions_of", "filters_of"]
+__all__ = ["Schedule", "read_schedule"]
 
 
-def filters_of(params: SessionParams) -> tuple[BatchFilter, ...]:
-    """Return the discovery filters.
+@attrs.frozen(kw_only=True)
+class Schedule:
+    """What the engine looks for, and what it does by itself."""
+
+    filters: tuple[BatchFilter, ...]
+    actions: tuple[Action, ...]
+
+
+def read_schedule(params: SessionParams) -> Schedule:
+    """Return the discovery filters and the scheduled actions.
 
     Raises:
-        Refused: One is of an unknown kind.
+        Refused: A filter is of an unknown kind, or an action asks for what this simulator does not do, or contradicts itself.
     """
-    return tuple(map(_filter, params.discoveries))
+    return Schedule(filters=tuple(map(_filter, params.discoveries)), actions=_actions(params))
 
 
-def actions_of(params: SessionParams) -> tuple[Action, ...]:
-    """Return the scheduled actions.
-
-    Raises:
-        Refused: One asks for what this simulator does not do, or contradicts itself.
-    """
+def _actions(params: SessionParams) -> tuple[Action, ...]:
     actions: list[Action] = []
     for index, action in enumerate(params.actions):
         try:

@@ -8,6 +8,7 @@ Rules, by the published protocol and not by our client's:
   match ahead comes `readyForContinue`: the stepping helper of the official client waits for one of the two.
 - Every event has a sequence number, counted from 1, and is kept for replay within a bound; notifications likewise.
 - The notifications of a slot are there before its `slotNotification`.
+- An engine that dies ends the session with `internal` at once, also when nothing is asked of it.
 - After the last slot of the range comes `completed`, and then the end markers of all subscriptions.
 """
 
@@ -53,7 +54,7 @@ from .discoveries import Discoveries
 from .limits import SimulatorLimits
 from .refusals import Refused, for_generation
 from .replay_log import ReplayLog
-from .schedule import actions_of, filters_of
+from .schedule import Schedule
 
 __all__ = ["ServedSession"]
 
@@ -71,6 +72,7 @@ class ServedSession:
         self,
         session_id: str,
         params: SessionParams,
+        schedule: Schedule,
         source: Source,
         limits: SimulatorLimits,
         *,
@@ -81,6 +83,7 @@ class ServedSession:
         """Prepare a session; `bell` rings whenever its own does, and `generation` is its client's."""
         self.session_id = session_id
         self.params = params
+        self._schedule = schedule
         self.source = source
         """What is replayed."""
         self._engines = engines
@@ -117,10 +120,11 @@ class ServedSession:
                     end_slot=self.params.end_slot,
                     extra_compute_units=self.params.extra_compute_units,
                     signers=self.params.signer_filter,
-                    filters=filters_of(self.params),
-                    actions=actions_of(self.params),
+                    filters=self._schedule.filters,
+                    actions=self._schedule.actions,
                 ) as engine:
                     self.engine = engine
+                    engine.call_on_death(self._requests.close)
                     await self._serve(engine)
         except (ConnectionLost, InputError) as error:
             self.fail(Internal(error=str(error)))
@@ -137,7 +141,11 @@ class ServedSession:
             return False
 
         self.is_ready = False
-        self._requests.send_nowait(advance)
+        try:
+            self._requests.send_nowait(advance)
+        except trio.ClosedResourceError:
+            return False  # the engine has died, which is said in a moment
+
         return True
 
     def check_kept(self, sequence: int) -> None:
@@ -193,6 +201,7 @@ class ServedSession:
                 self._wait(Paused(slot=advance.pause.slot, batch_index=advance.pause.batch))
                 if self._discoveries.have_none_ahead:
                     self._say(ReadyForContinue())
+        engine.check_alive()
 
     async def _carry_out(self, engine: Engine, advance: Advance) -> bool:
         """Execute what was asked for; False: the engine refused it, which has been said."""
@@ -243,7 +252,7 @@ class ServedSession:
 
         return await engine.begin(
             transactions=advance.transactions if is_first else (),
-            modifications=advance.modifications if is_first else {},
+            modifications=advance.modifications if is_first else (),
             most_slots=turn.most_slots,
             last_slot=turn.last_slot,
             stop_at=turn.stop_at,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import final
 from uuid import uuid4
 
@@ -18,8 +19,10 @@ from .bell import Bell
 from .bundles import Piece, ServedBundles
 from .control_session import ControlSession
 from .limits import SimulatorLimits
+from .reading import Reading
 from .refusals import Refused
 from .requests import check_name, check_params
+from .schedule import Schedule
 from .session import ServedSession
 
 __all__ = ["Client", "Sessions"]
@@ -40,9 +43,10 @@ class Sessions:
 
     def __init__(self, bundles: ServedBundles, limits: SimulatorLimits, nursery: trio.Nursery) -> None:
         self.bundles = bundles
+        self.reading = Reading(limits)
         self._limits = limits
         self._nursery = nursery
-        self._engines = EngineTemplates(nursery)
+        self._engines = EngineTemplates(nursery, most_bytes=limits.max_engine_bytes)
         self._controls: dict[str, ControlSession] = {}
         self._by_session: dict[str, ControlSession] = {}
         self._tokens: dict[str, str] = {}
@@ -58,16 +62,20 @@ class Sessions:
         Raises:
             Refused: It cannot be: the range, the name, or no place became free in time.
         """
+        schedule = await self.reading.work(_weight_of(request.params), partial(check_params, request.params))
+        name = check_name(request.name)
         again = self._created_before(request, client)
         if again is not None:
             return again
 
-        check_params(request.params)
-        name = check_name(request.name)
         pieces = self.bundles.pieces_of(request)
         await self._wait_for_places(len(pieces), request.params)
+        again = self._created_before(request, client)  # while this one waited
+        if again is not None:
+            return again
+
         self._take_name(name, request.create_token)
-        return self._start(request, pieces, name, client)
+        return self._start(request, schedule, pieces, name, client)
 
     def get(self, session_id: str) -> ServedSession | None:
         """Find a session, also one of a parallel run."""
@@ -151,7 +159,7 @@ class Sessions:
             raise Refused(Internal(error=f"there are {self._places_taken} of {most} sessions already; close one first"))
 
     def _start(
-        self, request: CreateSession, pieces: Sequence[Piece], name: str | None, client: Client
+        self, request: CreateSession, schedule: Schedule, pieces: Sequence[Piece], name: str | None, client: Client
     ) -> ControlSession:
         """Start the engines; nothing is awaited, so that the places are still free."""
         ids = [f"backtest_{uuid4().hex}" for _ in pieces]
@@ -169,6 +177,7 @@ class Sessions:
             session = ServedSession(
                 session_id,
                 params,
+                schedule,
                 piece.source,
                 self._limits,
                 engines=self._engines,
@@ -215,6 +224,11 @@ class Sessions:
         await trio.sleep(control.disconnect_seconds)
         if control.owner is None and control.abandoned_at == abandoned_at:
             self.end(control)
+
+
+def _weight_of(params: SessionParams) -> int:
+    """Return about how many characters there are to decode."""
+    return sum(len(text) for action in params.actions for text in action.transactions)
 
 
 def _check_owner(control: ControlSession, client: Client) -> None:

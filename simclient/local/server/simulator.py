@@ -9,9 +9,10 @@ from __future__ import annotations
 import errno
 import ipaddress
 import itertools
+import resource
 import socket
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -30,7 +31,7 @@ from .bundles import ServedBundles, read_bundles, read_recordings
 from .control import ControlConnection
 from .data import DataConnection
 from .guard import has_key, is_loopback_address, refusal_of
-from .http import HttpAnswer, HttpConnection, HttpRefused, HttpRequest, json_answer, refusal
+from .http import HttpAnswer, HttpConnection, HttpRefused, HttpRequest, json_answer, refusal, unasked
 from .limits import DEFAULT_LIMITS, SimulatorLimits
 from .purse import Purse
 from .sessions import Client, Sessions
@@ -41,6 +42,10 @@ __all__ = ["LocalSimulator", "open_local_simulator"]
 _LOOPBACK: Final = "127.0.0.1"
 _CONTROL_PATH: Final = "/backtest"
 _RANGES_PATH: Final = "/available-ranges"
+_KEEPALIVE: Final = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 6}
+"""After so many seconds of silence the system asks, again after so many more, and so often; not every system has these names."""
+_LAST_WORDS_SECONDS: Final = 1.0
+"""They go into the buffer of a socket that is empty: at once."""
 _ACCOUNT_STATE: Final = b"include_account_state=true"
 
 
@@ -119,6 +124,7 @@ class LocalSimulator:
         self._key = None if key is None else key.encode()
         self._purse = Purse(limits.max_unfinished_bytes)
         self._connections = 0
+        self._most_connections = min(limits.max_connections, _connections_of_process())
         self._sessions = Sessions(bundles, limits, nursery)
         self.port: int = listener.socket.getsockname()[1]
         self.url: str = f"ws://{f'[{host}]' if ':' in host else host}:{self.port}{_CONTROL_PATH}"
@@ -132,8 +138,8 @@ class LocalSimulator:
 
     async def serve(self, stream: trio.abc.Stream) -> None:
         """Serve one connection."""
-        if self._connections >= self._limits.max_connections:
-            await trio.aclose_forcefully(stream)
+        if self._connections >= self._most_connections:
+            await _turn_away(stream, self._most_connections)
             return
 
         self._connections += 1
@@ -150,7 +156,7 @@ class LocalSimulator:
                     if request.is_upgrade:
                         await self._upgrade(stream, connection, request)
                         return
-                    if not await connection.answer(await self._answer(request)):
+                    if not await connection.answer(await self._answer(connection, request)):
                         break
                 await connection.hang_up()
             except HttpRefused as refused:
@@ -158,8 +164,10 @@ class LocalSimulator:
                 await connection.hang_up()
             except ConnectionLost:
                 return  # the client has gone: for a server the end of a connection is no failure
+            finally:
+                connection.release()
 
-    async def _answer(self, request: HttpRequest) -> HttpAnswer:
+    async def _answer(self, connection: HttpConnection, request: HttpRequest) -> HttpAnswer:
         refused = refusal_of(request.headers, is_public=self._is_public)
         if refused is not None:
             return refusal(403, refused)
@@ -170,12 +178,12 @@ class LocalSimulator:
             has_account_state = _ACCOUNT_STATE in request.target.partition(b"?")[2].split(b"&")
             return json_answer(write_ranges((*self.ranges, *(self._account_state if has_account_state else ()))))
         if request.path.startswith(f"{_CONTROL_PATH}/"):
-            return await self._rpc(request)
+            return await self._rpc(connection, request)
         if request.path == _CONTROL_PATH:
             return refusal(426, "this is a WebSocket endpoint", headers=(("upgrade", "websocket"),))
         return refusal(404, f"nothing is served at {request.path[:100]}")
 
-    async def _rpc(self, request: HttpRequest) -> HttpAnswer:
+    async def _rpc(self, connection: HttpConnection, request: HttpRequest) -> HttpAnswer:
         session = self._sessions.get(request.path.removeprefix(f"{_CONTROL_PATH}/"))
         if session is None:
             return refusal(404, "there is no such session; it may have ended")
@@ -187,7 +195,7 @@ class LocalSimulator:
             return refusal(503, "the session is not ready", headers=(("retry-after", "1"),))
 
         try:
-            return json_answer(await session.engine.rpc(request.body))
+            return connection.charged(await session.engine.rpc(request.body))
         except ConnectionLost as error:
             return refusal(502, str(error))
 
@@ -215,7 +223,7 @@ class LocalSimulator:
         if session is None:
             plane = ControlConnection(websocket, self._sessions, _client_of(request), _CONTROL_PATH)
         else:
-            plane = DataConnection(websocket, session, self._limits)
+            plane = DataConnection(websocket, session, self._sessions.reading, self._limits)
         try:
             await converse(websocket, listen=plane.listen, speak=plane.speak, close_seconds=self._limits.close_seconds)
         finally:
@@ -248,6 +256,19 @@ class _FaultyService:
         await self._simulator.serve(FaultyStream(stream, faults, is_server=True))
 
 
+def _connections_of_process() -> int:
+    """Return how many sockets may be taken of the files that this process may open: half, since sessions need files too."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2
+
+
+async def _turn_away(stream: trio.abc.Stream, most: int) -> None:
+    """Say why and close, whatever the client has asked."""
+    answer = refusal(503, f"there are {most} connections already; close one first")
+    with trio.move_on_after(_LAST_WORDS_SECONDS), suppress(trio.BrokenResourceError):
+        await stream.send_all(unasked(answer))
+    await trio.aclose_forcefully(stream)
+
+
 async def _listen(host: str, port: int) -> list[trio.SocketListener]:
     if not 0 <= port < 2**16:
         raise InputError(f"{port} is not a port: give 1 to 65535, or 0 for any free one")
@@ -260,8 +281,11 @@ async def _listen(host: str, port: int) -> list[trio.SocketListener]:
         raise InputError(f"cannot listen on port {port} of {host}: {error}") from error
 
     for listener in listeners:
-        # What is accepted inherits it: a client that has vanished without a word is noticed, after two hours or what the system says.
+        # What is accepted inherits it: a client that has vanished without a word is noticed after two minutes or so.
         listener.socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in _KEEPALIVE.items():
+            if hasattr(socket, option):
+                listener.socket.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
     return listeners
 
 

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from io import BytesIO, StringIO
-from typing import Final, NoReturn, final
+from typing import AnyStr, Final, NoReturn, final
 
 import attrs
 import trio
@@ -30,6 +29,9 @@ __all__ = ["Farewell", "ServerSocket", "accept_websocket", "converse"]
 
 _READ_BYTES: Final = 64 * 2**10
 """One read of a socket: nearly every message fits."""
+
+_PART_BYTES: Final = 64
+"""What a part of a message costs beside its bytes: a client may send one by one."""
 
 _QUEUED_WRITES: Final = 1
 """One batch is prepared while another is written; more would only hide a slow reader."""
@@ -59,11 +61,17 @@ class ServerSocket:
         self._limits = limits
         self._purse = purse
         self._taken_bytes = 0
-        """Of the purse, for a message that is not whole yet."""
+        """Of the purse, for the message that is being received or served."""
         self._incoming = protocol.events()
-        self._text = StringIO()
-        self._binary = BytesIO()
-        self._queue, self._queued = trio.open_memory_channel[bytes](_QUEUED_WRITES)
+        self._text: list[str] = []
+        self._binary: list[bytes] = []
+        """The parts of a message that is not whole yet; an `io.StringIO` takes four bytes for a character."""
+        self._size = 0
+        """Of those parts together."""
+        self._queue, self._queued = trio.open_memory_channel[tuple[bytes, int]](_QUEUED_WRITES)
+        """Frames, and what they take of the purse until they are written."""
+        self._answer_bytes = 0
+        """Of the purse, for answers that are not written yet."""
         self._has_written_all = trio.Event()
 
     async def receive(self) -> str | bytes:
@@ -72,6 +80,7 @@ class ServerSocket:
         Raises:
             ConnectionLost: The client has closed or gone, or broke the protocol, or its message is too long.
         """
+        self._release_message()  # it was served
         while True:
             for event in self._incoming:
                 message = await self._take(event)
@@ -85,14 +94,25 @@ class ServerSocket:
         Raises:
             ConnectionLost: The socket has ended.
         """
-        try:
-            await self._queue.send(frames)
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            raise ConnectionLost("the WebSocket has ended", code=_LOST) from None
+        await self._put(frames, 0)
 
     async def send_text(self, text: str | bytes) -> None:
         """Queue one text message; as `send`."""
         await self.send(encode_frames([(False, text.encode() if isinstance(text, str) else text)]))
+
+    async def send_large(self, text: str | bytes) -> None:
+        """As `send_text`, for what may be large: it is charged to the purse until it is written.
+
+        Raises:
+            ConnectionLost: The socket has ended; or was ended, since too much is being sent at once.
+        """
+        data = text.encode() if isinstance(text, str) else text
+        try:
+            self._purse.take(len(data))
+        except PurseIsEmpty:
+            await self._close_and_fail(_TRY_AGAIN_LATER, "too much is being sent at once")
+        self._answer_bytes += len(data)
+        await self._put(encode_frames([(False, data)]), len(data))
 
     async def close(self, farewell: Farewell) -> None:
         """Queue the close frame, after which nothing is sent; as `send`."""
@@ -109,13 +129,21 @@ class ServerSocket:
         """Write until there is no more or the client has gone: the one task that writes."""
         try:
             with self._queued:
-                async for frames in self._queued:
+                async for frames, charged in self._queued:
                     await self._stream.send_all(frames)
+                    self._purse.give_back(charged)
+                    self._answer_bytes -= charged
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             # The reader may not notice by itself that nobody is there any more.
             await trio.aclose_forcefully(self._stream)
         finally:
             self._has_written_all.set()
+
+    async def _put(self, frames: bytes, charged: int) -> None:
+        try:
+            await self._queue.send((frames, charged))
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            raise ConnectionLost("the WebSocket has ended", code=_LOST) from None
 
     async def _read_more(self) -> None:
         try:
@@ -132,13 +160,13 @@ class ServerSocket:
     async def _take(self, event: events.Event) -> str | bytes | None:
         match event:
             case events.TextMessage(data=data, message_finished=is_whole):
-                self._text.write(data)
-                await self._check_size(self._text.tell())
-                return self._whole(self._text) if is_whole else None
+                await self._grow(len(data))
+                self._text.append(data)
+                return self._whole("", self._text) if is_whole else None
             case events.BytesMessage(data=data, message_finished=is_whole):
-                self._binary.write(data)
-                await self._check_size(self._binary.tell())
-                return self._whole(self._binary) if is_whole else None
+                await self._grow(len(data))
+                self._binary.append(bytes(data))
+                return self._whole(b"", self._binary) if is_whole else None
             case events.Ping() if self._protocol.state is ConnectionState.OPEN:
                 await self.send(self._protocol.send(event.response()))
                 return None
@@ -148,28 +176,36 @@ class ServerSocket:
             case _:
                 return None
 
-    async def _check_size(self, size: int) -> None:
+    async def _grow(self, size: int) -> None:
+        """Take in a part of a message."""
         try:
-            self._purse.take(size - self._taken_bytes)
+            self._purse.take(size + _PART_BYTES)
         except PurseIsEmpty:
             await self._close_and_fail(_TRY_AGAIN_LATER, "too much is being received at once")
-        self._taken_bytes = size
-        if size > self._limits.max_message_bytes:
+        self._taken_bytes += size + _PART_BYTES
+        self._size += size
+        if self._size > self._limits.max_message_bytes:
             await self._close_and_fail(_TOO_BIG, f"a message is longer than {self._limits.max_message_bytes} bytes")
 
     async def _close_and_fail(self, code: int, reason: str) -> NoReturn:
-        await self.close(Farewell(code=code, reason=reason))
+        with trio.move_on_after(self._limits.close_seconds):
+            await self.close(Farewell(code=code, reason=reason))
         raise ConnectionLost(reason, code=code)
 
-    def _whole(self, buffer: StringIO | BytesIO) -> str | bytes:
-        whole = buffer.getvalue()
-        buffer.seek(0)
-        buffer.truncate()
-        self.release()
+    def _whole(self, joint: AnyStr, parts: list[AnyStr]) -> AnyStr:
+        whole = joint.join(parts)
+        parts.clear()
+        self._size = 0
         return whole
 
     def release(self) -> None:
-        """Forget what was received of a message that never became whole."""
+        """Give back everything to the purse: the socket has ended."""
+        self._release_message()
+        self._purse.give_back(self._answer_bytes)
+        self._answer_bytes = 0
+
+    def _release_message(self) -> None:
+        """Give back what the message takes of the purse that was received last, whole or not."""
         self._purse.give_back(self._taken_bytes)
         self._taken_bytes = 0
 
