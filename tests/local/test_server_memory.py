@@ -105,7 +105,8 @@ async def attacked(bundle: Path, *, most_bytes: int) -> AsyncGenerator[Server]:
             assert grown < most_bytes, f"{grown / MIB:.0f} MiB more than before the attack"
     finally:
         process.kill()
-        await process.wait()
+        with trio.move_on_after(HANG_SECONDS, shield=True):
+            await process.wait()
 
 
 async def upgraded(server: Server, path: str = "/backtest") -> trio.SocketStream:

@@ -7,7 +7,7 @@ import pytest
 from simclient.local.server.advance import Advance, Pause, Position, Turn, next_turn
 from simclient.local.server.discoveries import Discoveries
 from simclient.local.server.refusals import for_generation
-from simclient.local.server.requests import generation_of
+from simclient.local.server.requests import read_control
 from simclient.wire.failures import BacktestFailure, BundleNotFound, Internal, InvalidRequest, SessionNameTaken
 from simclient.wire.generation import Generation
 
@@ -98,11 +98,14 @@ def test_an_old_client_is_told_in_its_own_words(failure: BacktestFailure, expect
 @pytest.mark.parametrize(
     ("text", "generation"),
     [
-        ('{"method":"createBacktestSession","params":{"startSlot":1,"agents":[]}}', Generation.V0_9),
-        ('{"params":{"replayAccountState":false},"method":"createBacktestSession"}', Generation.V0_28),
+        ('{"method":"createBacktestSession","params":{"startSlot":1,"endSlot":2,"agents":[]}}', Generation.V0_9),
+        (
+            '{"params":{"startSlot":1,"endSlot":2,"replayAccountState":false},"method":"createBacktestSession"}',
+            Generation.V0_28,
+        ),
         ('{"method":"createBacktestSession","params":[1,2]}', Generation.V0_28),
     ],
 )
 def test_a_creation_tells_whose_it_is(text: str, generation: Generation) -> None:
     """0.28 always writes `replayAccountState`, 0.9 always `agents`."""
-    assert generation_of(text) is generation
+    assert read_control(text)[1] is generation
