@@ -60,6 +60,7 @@ from .wire.http_bodies import DepthRequest as DepthRequest
 from .wire.notifications import AccountDiff as AccountDiff
 from .wire.notifications import AccountState as AccountState
 from .wire.notifications import ExecutedTransaction as ExecutedTransaction
+from .wire.notifications import Instruction as Instruction
 from .wire.notifications import TokenBalance as TokenBalance
 from .wire.notifications import TransactionLogs as TransactionLogs
 from .wire.notifications import UnknownNotification as UnknownNotification

@@ -10,9 +10,11 @@ from ..errors import RemoteProtocolError
 from ..research.balances import state_of
 from ..research.idl import Decoded, Idl
 from ..research.idl.borsh import Value
-from ..research.records import AccountDiffRecord
+from ..research.records import AccountDiffRecord, TransactionRecord
 from ..research.token_accounts import token_holding
-from ..wire.notifications import AccountDiff, AccountState
+from ..wire.instructions import Instruction
+from ..wire.notifications import AccountDiff, AccountState, ExecutedTransaction
+from .idl_output import DecodedTransaction
 from .watching import Printer
 
 __all__ = ["DiffPrinter"]
@@ -26,14 +28,42 @@ class DiffPrinter:
         self._printer = Printer(is_json=is_json)
         self._idls = idls
 
-    def show(self, diff: AccountDiff) -> None:
-        """Print a notification."""
-        self._show(diff.slot, diff.signature, diff.account or "", diff.pre, diff.post)
+    def show(self, event: object) -> None:
+        """Print an event of a session, if it is a change, or a transaction that the IDLs say something of."""
+        match event:
+            case AccountDiff():
+                self._show(event.slot, event.signature, event.account or "", event.pre, event.post)
+            case ExecutedTransaction():
+                self._show_transaction(event.slot, event.signature, event.instructions, event.logs)
+            case _:
+                pass
 
-    def show_record(self, diff: AccountDiffRecord) -> None:
-        """Print a line of a file."""
-        signature = diff.signature or (None if set(diff.tx_hash) <= {"1"} else diff.tx_hash)
-        self._show(diff.slot, signature, diff.account, state_of(diff.pre_state), state_of(diff.post_state))
+    def show_record(self, event: object, accounts: Sequence[str] = ()) -> None:
+        """Print a line of a file, if it is a change, or a transaction that the IDLs say something of.
+
+        Args:
+            event: The line.
+            accounts: Only what is about these; by default about any.
+        """
+        match event:
+            case AccountDiffRecord() if not accounts or event.account in accounts:
+                signature = event.signature or (None if set(event.tx_hash) <= {"1"} else event.tx_hash)
+                self._show(event.slot, signature, event.account, state_of(event.pre_state), state_of(event.post_state))
+            case TransactionRecord():
+                instructions = event.instructions or ()
+                if not accounts or any(account in one.accounts for one in instructions for account in accounts):
+                    self._show_transaction(event.slot, event.signature, instructions, event.logs)
+            case _:
+                pass
+
+    def _show_transaction(
+        self, slot: int, signature: str | None, instructions: Sequence[Instruction], logs: Sequence[str]
+    ) -> None:
+        """Print what the programs were told and what they told, which says why accounts changed."""
+        decoded = DecodedTransaction(self._idls, instructions, logs)
+        if not decoded.is_empty:
+            as_json = {"slot": slot, "signature": signature, **decoded.as_json()}
+            self._printer.show(as_json, [f"slot {slot}  {signature or 'no signature'}", *decoded.lines()])
 
     def _show(
         self, slot: int, signature: str | None, account: str, pre: AccountState | None, post: AccountState | None

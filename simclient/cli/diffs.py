@@ -29,7 +29,8 @@ async def diffs(
     $ simclient diffs HOST --start-slot 300000000 --slots 10 --account POOL --idl amm.json
     $ simclient diffs run.ndjson --account POOL --json
 
-    Token accounts are read; with --idl, accounts of Anchor programs are too, field by field.
+    Token accounts are read; with --idl, accounts of Anchor programs are too, field by field, and the instructions and events of the
+    transactions are shown. The file of a run has the instructions if it was run with --instructions.
 
     Args:
         source: A server (by default what SIMULATOR_URL holds), or the file of a run.
@@ -45,20 +46,28 @@ async def diffs(
     """
     from ..errors import InputError
     from ..research.run_file import read_run
-    from ..wire.notifications import AccountDiff
     from .diff_output import DiffPrinter
     from .run import RunOptions
-    from .watching import existing_file, load_idls, watch
+    from .run_config import addresses_of
+    from .watching import existing_file, load_idls, note_missing_instructions, watch
 
     printer = DiffPrinter(load_idls(idl), is_json=json)
     file = existing_file(source)
     if file is not None:
-        for event in read_run(file).diffs():
-            if not account or event.account in account:
-                printer.show_record(event)
+        run = read_run(file)
+        if idl:
+            note_missing_instructions(run)
+        for event in run.events() if idl else run.diffs():
+            printer.show_record(event, account)
         return 0
     if not program and not account:
         raise InputError("whose changes? give --program or --account, or the file of a run")
 
-    options = RunOptions(**attrs.asdict(place or Place()), account_diffs=program, account=account)
-    return await watch(source, options, lambda event: printer.show(event) if isinstance(event, AccountDiff) else None)
+    programs, accounts = addresses_of("--program", program), addresses_of("--account", account)
+    options = RunOptions(
+        **attrs.asdict(place or Place()),
+        account_diffs=programs,
+        account=accounts,
+        transactions=(*programs, *accounts) if idl else (),
+    )
+    return await watch(source, options, printer.show)

@@ -29,7 +29,8 @@ async def logs(
     $ simclient logs HOST --start-slot 300000000 --slots 10 --program PROGRAM --idl program.json
     $ simclient logs run.ndjson --failed --json | jq .signature
 
-    With --idl, events of Anchor programs are decoded, and errors get the program's own words.
+    With --idl, instructions and events of Anchor programs are decoded, and errors get the program's own words. The file of a run has the
+    instructions if it was run with --instructions.
 
     Args:
         source: A server (by default what SIMULATOR_URL holds), or the file of a run.
@@ -45,21 +46,27 @@ async def logs(
     """
     from ..errors import InputError
     from ..research.run_file import read_run
-    from ..wire.notifications import TransactionLogs
     from .log_output import LogPrinter
     from .run import RunOptions
-    from .watching import existing_file, load_idls, watch
+    from .run_config import addresses_of
+    from .watching import existing_file, load_idls, note_missing_instructions, watch
 
     printer = LogPrinter(load_idls(idl), is_json=json, only_failed=failed)
     file = existing_file(source)
     if file is not None:
-        for event in read_run(file).events():
+        run = read_run(file)
+        if idl:
+            note_missing_instructions(run)
+        for event in run.events():
             printer.show_record(event)
         return 0
     if not program:
         raise InputError("whose logs? give --program ADDRESS, or the file of a run")
 
-    options = RunOptions(**attrs.asdict(place or Place()), logs=program)
-    return await watch(
-        source, options, lambda event: printer.show(event) if isinstance(event, TransactionLogs) else None
+    watched = addresses_of("--program", program)
+    options = RunOptions(
+        **attrs.asdict(place or Place()),
+        logs=() if idl else watched,
+        transactions=watched if idl else (),  # these have the logs too, and the instructions
     )
+    return await watch(source, options, printer.show)

@@ -35,7 +35,8 @@ def report(
         output: The HTML file to write.
         baseline: The file of another run: the report then says how the first differs from it.
         png: A folder for the charts as PNG files.
-        idl: An IDL file: events of the program are counted, and its errors get its own words. Repeatable.
+        idl: An IDL file: instructions and events of the program are counted, its accounts read, and its errors get its own words.
+            Repeatable. The instructions are there if the run was one with --instructions.
 
     Raises:
         InputError: A file is no file of a run, or the report cannot be written.

@@ -49,6 +49,8 @@ class SessionOptions(Place):
 class RunOptions(SessionOptions):
     """What the user typed; the texts below the fields are the help."""
 
+    instructions: Annotated[bool, FLAG] = False
+    """Also write the instructions of transactions, for --idl of `logs`, `diffs` and `report`; lines become about twice as long."""
     parallel: Annotated[bool, FLAG, Parameter(env_var="SIMULATOR_PARALLEL")] = False
     """Have the server split the range, and run the parts at the same time; each begins with the state that was recorded."""
     fail_on_diff: Annotated[bool, FLAG, Parameter(env_var="SIMULATOR_FAIL_ON_DIFF")] = False

@@ -19,7 +19,15 @@ from ..wire.subscriptions import AccountDiffs, Logs, Subscription, Transactions
 from ..wire.urls import control_url, redact
 from .run import RunOptions
 
-__all__ = ["BlockRange", "check_only_resumes", "check_options", "run_config", "server_url", "user_agent"]
+__all__ = [
+    "BlockRange",
+    "addresses_of",
+    "check_only_resumes",
+    "check_options",
+    "run_config",
+    "server_url",
+    "user_agent",
+]
 
 _URL_VARIABLE = "SIMULATOR_URL"
 _VARIABLES = {
@@ -104,13 +112,14 @@ def run_config(options: RunOptions, *, url: str, available: BlockRange | None) -
         output=options.output,
         record=options.record,
         write_logs=bool(options.logs),
+        write_instructions=options.instructions,
         send_summary=options.fail_on_diff or available is not None,
         extra_compute_units=options.extra_compute_units,
         programs=_programs(_paired(options)),
         account_overrides=None
         if options.account_overrides is None
         else read_account_overrides(options.account_overrides),
-        discoveries=tuple(ProgramExecuted(program=program) for program in _addresses("--discover", options.discover)),
+        discoveries=tuple(ProgramExecuted(program=program) for program in addresses_of("--discover", options.discover)),
         name=options.name,
         is_parallel=options.parallel,
         origin={} if available is None else available.as_origin(),
@@ -200,8 +209,11 @@ def _subscriptions(options: RunOptions, *, is_local: bool) -> tuple[Subscription
             Transactions(mentions=_TOKEN_PROGRAM),
         )
 
-    programs, accounts = _addresses("--account-diffs", options.account_diffs), _addresses("--account", options.account)
-    logs, transactions = _addresses("--logs", options.logs), _addresses("--transactions", options.transactions)
+    programs, accounts = (
+        addresses_of("--account-diffs", options.account_diffs),
+        addresses_of("--account", options.account),
+    )
+    logs, transactions = addresses_of("--logs", options.logs), addresses_of("--transactions", options.transactions)
     subscriptions: list[Subscription] = []
     if programs or accounts:
         subscriptions.append(AccountDiffs(program=programs, account=accounts))
@@ -241,14 +253,14 @@ def _programs(texts: tuple[str, ...]) -> tuple[ProgramReplacement, ...]:
         address, equals, file = text.partition("=")
         if not equals or not file:
             raise InputError(f"--program-so {text}: give PROGRAM=FILE, an address and the .so file to execute there")
-        [program] = _addresses("--program-so", (address,))
+        [program] = addresses_of("--program-so", (address,))
         if program in programs:
             raise InputError(f"--program-so {text}: {program} is replaced twice; leave one out")
         programs[program] = read_program(program, Path(file))
     return tuple(programs.values())
 
 
-def _addresses(option: str, texts: tuple[str, ...]) -> tuple[str, ...]:
+def addresses_of(option: str, texts: tuple[str, ...]) -> tuple[str, ...]:
     """Return the addresses an option names, each once.
 
     Raises:

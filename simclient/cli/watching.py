@@ -14,6 +14,7 @@ import attrs
 from ..errors import InputError
 from ..research.idl import Idl, load_idl
 from ..research.run import run_backtest
+from ..research.run_file import RunFile
 from ..research.values import Notice, RunConfig, SilentObserver
 from ..session.inbox import Event
 from ..wire.failures import describe_failure
@@ -24,7 +25,15 @@ from .run_config import check_options, run_config, server_url
 from .running import NOT_STARTED_YET, bundle_of, range_of
 from .terminal import clean, print_error
 
-__all__ = ["Printer", "load_idls", "open_target", "print_line", "watch"]
+__all__ = [
+    "Printer",
+    "existing_file",
+    "load_idls",
+    "note_missing_instructions",
+    "open_target",
+    "print_line",
+    "watch",
+]
 
 
 @asynccontextmanager
@@ -80,6 +89,13 @@ def load_idls(paths: tuple[Path, ...]) -> tuple[Idl, ...]:
         IdlError: One cannot be read, or is no IDL.
     """
     return tuple(load_idl(path) for path in paths)
+
+
+def note_missing_instructions(run: RunFile) -> None:
+    """Say on the standard error that the file of a run has no instructions to decode."""
+    if not run.metadata.parameters.get("write_instructions"):
+        path = clean(str(run.path))
+        print_error(f"note: {path} has no instructions to decode: only runs with --instructions keep them")
 
 
 def print_line(text: str) -> None:

@@ -18,7 +18,14 @@ from typing import TypeVar
 
 import msgspec
 
-from ..wire.notifications import AccountDiff, AccountState, ExecutedTransaction, TokenBalance, TransactionLogs
+from ..wire.notifications import (
+    AccountDiff,
+    AccountState,
+    ExecutedTransaction,
+    Instruction,
+    TokenBalance,
+    TransactionLogs,
+)
 from ..wire.transaction_errors import describe_transaction_error
 from .token_accounts import Holding, token_holding
 
@@ -37,8 +44,8 @@ def line(kind: str, data: Mapping[str, JsonValue]) -> bytes:
     return _encode(kind, data)
 
 
-def transaction_line(transaction: ExecutedTransaction, *, session_id: str) -> bytes:
-    """Return the `tx` line of a transaction."""
+def transaction_line(transaction: ExecutedTransaction, *, session_id: str, with_instructions: bool = False) -> bytes:
+    """Return the `tx` line of a transaction; with its instructions it is about twice as long."""
     return _encode(
         "tx",
         _Transaction(
@@ -55,6 +62,7 @@ def transaction_line(transaction: ExecutedTransaction, *, session_id: str) -> by
             compute_units=transaction.compute_units,
             err=_raw(transaction.error),
             fee_payer=next(iter(transaction.account_keys), None),
+            instructions=transaction.instructions if with_instructions else msgspec.UNSET,
             session_id=session_id,
         ),
     )
@@ -142,6 +150,7 @@ class _Transaction(msgspec.Struct, frozen=True, kw_only=True):
     compute_units: int | None
     err: msgspec.Raw | None
     fee_payer: str | None
+    instructions: Sequence[Instruction] | msgspec.UnsetType
     session_id: str
 
 

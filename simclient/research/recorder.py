@@ -66,6 +66,7 @@ class Recorder:
         *,
         first_slot: int,
         write_logs: bool,
+        write_instructions: bool = False,
         written: WrittenLines | None,
     ) -> None:
         """Begin to count, and to measure the time.
@@ -75,12 +76,14 @@ class Recorder:
             observer: Hears every event.
             first_slot: What happened before it is not taken.
             write_logs: Whether `logs` lines are written.
+            write_instructions: Whether `tx` lines have the transaction's instructions.
             written: What the file already has, of a run that is resumed.
         """
         self._file = file
         self._observer = observer
         self._first_slot = first_slot
         self._write_logs = write_logs
+        self._write_instructions = write_instructions
         self._written = written
         self._begin_time = trio.current_time()
         self._sessions: list[SessionProgress] = []
@@ -178,7 +181,9 @@ class Recorder:
         self._tally.transactions += 1
         self._tally.successes += transaction.is_success
         self._pnl.add_transaction(transaction)
-        self.write(transaction_line(transaction, session_id=session.session_id))
+        self.write(
+            transaction_line(transaction, session_id=session.session_id, with_instructions=self._write_instructions)
+        )
         return True
 
 

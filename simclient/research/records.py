@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from ..errors import InputError
+from ..wire.instructions import Instruction
 
 __all__ = [
     "AccountDiffRecord",
@@ -109,6 +110,8 @@ class TransactionRecord(msgspec.Struct, frozen=True, kw_only=True):
     err: msgspec.Raw = msgspec.Raw()
     """The server's JSON of the error; empty where there is none."""
     fee_payer: str | None = None
+    instructions: tuple[Instruction, ...] | None = None
+    """None: they were not kept (`simclient run --instructions` keeps them)."""
     session_id: str | None = None
 
 

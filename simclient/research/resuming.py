@@ -50,6 +50,7 @@ def resumed_config(path: Path, *, url: str | None = None) -> RunConfig:
         subscriptions=tuple(_subscriptions(asked)),
         output=path.with_suffix("") if path.name.endswith(".parquet.ndjson") else path,
         write_logs=asked.write_logs,
+        write_instructions=asked.write_instructions,
         send_summary=asked.send_summary,
         extra_compute_units=asked.extra_compute_units,
         programs=tuple(_program(path, one) for one in asked.programs),
@@ -119,6 +120,7 @@ class _Parameters(msgspec.Struct):
     extra_compute_units: int | None = None
     send_summary: bool = False
     write_logs: bool = False
+    write_instructions: bool = False
     account_diffs: tuple[str, ...] = ()
     accounts: tuple[str, ...] = ()
     logs: tuple[str, ...] = ()

@@ -103,6 +103,7 @@ class _Run:
             observer,
             first_slot=config.start_slot,
             write_logs=config.write_logs,
+            write_instructions=config.write_instructions,
             written=None if resume is None else resume.written,
         )
         self._sessions: list[SessionProgress] = []

@@ -45,6 +45,7 @@ def metadata_line(config: RunConfig) -> bytes:
             "extra_compute_units": config.extra_compute_units,
             "send_summary": config.send_summary,
             "write_logs": config.write_logs,
+            "write_instructions": config.write_instructions,
             "name": config.name,
             "parallel": config.is_parallel,
             "discover": [one.program for one in config.discoveries if isinstance(one, ProgramExecuted)],

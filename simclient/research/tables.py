@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["Column", "Table", "import_extra", "polars_schema", "record_rows", "record_values"]
 
 Column = str
-"""`u64`, `i64`, `f64`, `bool`, `text`, `json` (text that holds JSON), `texts`, `sol_changes` or `token_changes`."""
+"""`u64`, `i64`, `f64`, `bool`, `text`, `json` (text that holds JSON), `texts`, `sol_changes`, `token_changes` or
+`instructions`."""
 
 _SOL_CHANGE = {"pubkey": "text", "pre_lamports": "u64", "post_lamports": "u64"}
 _TOKEN_CHANGE = {
@@ -33,7 +34,8 @@ _TOKEN_CHANGE = {
     "post_amount": "u64",
     "decimals": "u64",
 }
-_STRUCTS = {"sol_changes": _SOL_CHANGE, "token_changes": _TOKEN_CHANGE}
+_INSTRUCTION = {"program": "text", "accounts": "texts", "data": "text", "depth": "u64"}
+_STRUCTS = {"sol_changes": _SOL_CHANGE, "token_changes": _TOKEN_CHANGE, "instructions": _INSTRUCTION}
 
 
 @final
@@ -158,7 +160,7 @@ def _plain(value: object) -> object:
         return None if bytes(value) in (b"", b"null") else bytes(value).decode()
     if isinstance(value, tuple):
         items = cast("tuple[object, ...]", value)
-        return [msgspec.structs.asdict(one) if isinstance(one, msgspec.Struct) else one for one in items]
+        return [msgspec.to_builtins(one) if isinstance(one, msgspec.Struct) else one for one in items]
 
     return value
 
@@ -195,6 +197,7 @@ TRANSACTION_COLUMNS: Mapping[str, Column] = {
     "logs": "texts",
     "sol_changes": "sol_changes",
     "token_changes": "token_changes",
+    "instructions": "instructions",
     "session_id": "text",
 }
 DIFF_COLUMNS: Mapping[str, Column] = {

@@ -64,6 +64,8 @@ class RunConfig:
     """Where to keep the session as it came, to be served again; see `simclient.research.recording`."""
     write_logs: bool = False
     """Whether `logs` lines are written, which today's tool cannot read."""
+    write_instructions: bool = False
+    """Whether `tx` lines have the transaction's instructions, which doubles their length."""
     send_summary: bool = False
     """Ask the server to compare the replay with what was recorded."""
     extra_compute_units: int | None = None

@@ -10,6 +10,7 @@ from msgspec import Raw, Struct
 from msgspec.structs import force_setattr
 
 from ..errors import RemoteProtocolError
+from .instructions import Instruction, read_instructions
 from .notification_parts import NOT_ON_THE_WIRE, Notification, Unsigned, error_text, excerpt_of
 
 __all__ = ["ExecutedTransaction", "TokenBalance"]
@@ -55,10 +56,12 @@ class _Meta(Struct, frozen=True, rename="camel"):
     pre_token_balances: Raw = msgspec.field(default_factory=Raw)
     post_token_balances: Raw = msgspec.field(default_factory=Raw)
     loaded_addresses: _Loaded | None = None
+    inner_instructions: Raw = msgspec.field(default_factory=Raw)
 
 
 class _Message(Struct, frozen=True, rename="camel"):
     account_keys: tuple[str, ...] = ()
+    instructions: Raw = msgspec.field(default_factory=Raw)
 
 
 class _Transaction(Struct, frozen=True):
@@ -161,6 +164,13 @@ class ExecutedTransaction(Notification, frozen=True, tag_field="method", tag="tr
     def logs(self) -> tuple[str, ...]:
         """The log lines, empty where they were not kept."""
         return self._meta.log_messages or ()
+
+    @property
+    def instructions(self) -> tuple[Instruction, ...]:
+        """Its instructions, each followed by those that programs made of it; decoded at each reading."""
+        return read_instructions(
+            self._transaction.message.instructions, self._meta.inner_instructions, self.account_keys
+        )
 
     @property
     def pre_balances(self) -> tuple[int, ...]:

@@ -25,6 +25,7 @@ from msgspec.structs import force_setattr
 
 from ..errors import RemoteProtocolError
 from .executed_transaction import ExecutedTransaction, TokenBalance
+from .instructions import Instruction
 from .json_text import JsonValue
 from .notification_parts import (
     NOT_ON_THE_WIRE,
@@ -47,6 +48,7 @@ __all__ = [
     "DataMessage",
     "DiagnosticReport",
     "ExecutedTransaction",
+    "Instruction",
     "Refusal",
     "ReplacementReport",
     "SubscriptionComplete",

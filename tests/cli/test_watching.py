@@ -105,7 +105,8 @@ def test_changes_in_a_file_are_shown_field_by_field(
 ) -> None:
     """By the IDL; a new account has no state before."""
     assert main(["diffs", recorded, *idl]) == 0
-    first, change, second, whole = capfd.readouterr().out.splitlines()
+    transaction, event, first, change, second, whole = capfd.readouterr().out.splitlines()
+    assert (transaction, event) == ("slot 7  aa", '    event market.Filled {"amount": 42}')
     assert (first, change) == (f"slot 7  {SYSTEM_PROGRAM}  aa", "    Book.best: 1 -> 2")
     assert second == f"slot 8  {PROGRAM}  outside of transactions"
     assert whole.startswith('    account: none -> {"lamports": 5')
@@ -155,7 +156,7 @@ def test_a_transaction_that_would_fail_is_a_failure(
     ("tokens", "message"),
     [
         (["logs", "--local"], "whose logs? give --program ADDRESS"),
-        (["logs", "--local", "--program", "x"], "--logs: not an address: 'x'"),
+        (["logs", "--local", "--program", "x"], "--program: not an address: 'x'"),
         (["logs", "no-such.ndjson"], "cannot read no-such.ndjson"),
         (["logs", "--local", "--program", SYSTEM_PROGRAM, "--idl", "/no/such"], "cannot read /no/such"),
         (["diffs", "--local"], "whose changes? give --program or --account"),

@@ -136,7 +136,7 @@ def test_an_idl_gives_errors_and_events_their_names(tmp_path: Path) -> None:
     write_report(run, tmp_path / "run.html", idls=[load_idl(write_idl(tmp_path / "idl.json", NEW))])
     document = Document(tmp_path / "run.html")
 
-    assert "Events that programs logged" in document.titles()
+    assert "Events of programs" in document.titles()
     assert "market.Filled" in document.text
     assert "0x1771 (SlippageExceeded: too much slippage)" in document.text
 

@@ -10,6 +10,7 @@ from typing import final
 
 import attrs
 
+from ...wire.instructions import Instruction
 from .borsh import BorshReader, Unreadable, Value
 from .schema import IdlErrorCode, Item, Schema
 
@@ -18,6 +19,8 @@ __all__ = ["Decoded", "Idl"]
 _DATA = "Program data: "
 _INVOKE = re.compile(r"^Program ([1-9A-HJ-NP-Za-km-z]{32,44}) invoke \[\d+\]$")
 _RETURNED = re.compile(r"^Program ([1-9A-HJ-NP-Za-km-z]{32,44}) (success|failed: .*)$")
+_EVENT_CALL = bytes.fromhex("e445a52e51cb9a1d")
+"""What the data of an instruction begin with by which a program tells an event to itself (`emit_cpi!`). Source: anchor-lang 0.28."""
 _CUSTOM_ERROR = re.compile(r"custom program error: 0x([0-9a-f]+)$")
 
 
@@ -73,15 +76,28 @@ class Idl:
 
         return attrs.evolve(decoded, accounts=tuple(zip(item.accounts, accounts, strict=False)))
 
+    def call(self, instruction: Instruction) -> Decoded | None:
+        """Return what an executed instruction says; None: it is of another program, an event, or does not fit the IDL."""
+        data = self._data_of(instruction)
+        return None if data.startswith(_EVENT_CALL) else self.instruction(data, instruction.accounts)
+
     def event(self, data: bytes) -> Decoded | None:
         """Return what an event's data say."""
         return self._decoded(self._schema.events, data)
 
-    def events_in(self, logs: Sequence[str]) -> Iterator[Decoded]:
-        """Yield the events that the program logged in a transaction, in order.
+    def events_in(self, logs: Sequence[str], instructions: Sequence[Instruction] = ()) -> Iterator[Decoded]:
+        """Yield the events of the program in a transaction: those that it logged, in order, then those that it told by calling itself.
 
         Logs say in which program a line was written; where the IDL says no address, every program's lines are looked at.
         """
+        yield from self._logged_events(logs)
+        for instruction in instructions:
+            data = self._data_of(instruction)
+            decoded = self.event(data[len(_EVENT_CALL) :]) if data.startswith(_EVENT_CALL) else None
+            if decoded is not None:
+                yield decoded
+
+    def _logged_events(self, logs: Sequence[str]) -> Iterator[Decoded]:
         running: list[str] = []
         for line in logs:
             invoked, returned = _INVOKE.match(line), _RETURNED.match(line)
@@ -106,6 +122,16 @@ class Idl:
             return error
 
         return f"{error} ({known.name})" if known.message is None else f"{error} ({known.name}: {known.message})"
+
+    def _data_of(self, instruction: Instruction) -> bytes:
+        """Return the data of an instruction of the program; empty for one of another program, or if they are not base58."""
+        if self.address not in (None, instruction.program):
+            return b""
+
+        try:
+            return instruction.data_bytes
+        except ValueError:
+            return b""
 
     def _decoded(self, items: tuple[Item, ...], data: bytes) -> Decoded | None:
         item = _match(items, data)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..comparison import Comparison, Difference, Kind
 from ..comparison.values import RunSide
+from ..idl import Idl
 from . import page
 from .charts import Bar, Chart, Series, bar_chart, line_chart
-from .formats import compact, exact, short, signed, slot, whole
+from .formats import compact, exact, explained, short, signed, slot, whole
 from .page import Drawing, Page
 from .text import text
 
@@ -29,8 +32,8 @@ _GOOD = frozenset({Kind.IMPROVEMENT})
 _BAD = frozenset({Kind.REGRESSION, Kind.MISSING})
 
 
-def comparison_page(comparison: Comparison) -> Page:
-    """Return the page of a comparison."""
+def comparison_page(comparison: Comparison, idls: Sequence[Idl]) -> Page:
+    """Return the page of a comparison; errors get the words that the IDLs have for them."""
     sections = [
         "<h1>Comparison of two runs</h1>\n",
         page.numbers(
@@ -44,7 +47,7 @@ def comparison_page(comparison: Comparison) -> Page:
         page.definitions([("baseline", _side(comparison.baseline)), ("experiment", _side(comparison.experiment))]),
     ]
     sections.extend(page.drawing(one) for one in comparison_drawings(comparison))
-    sections.extend(_section(comparison, kind) for kind in Kind if comparison.counts[kind])
+    sections.extend(_section(comparison, kind, idls) for kind in Kind if comparison.counts[kind])
     return Page(title="Comparison of two runs", body="".join(sections))
 
 
@@ -105,10 +108,10 @@ def _compute_units(comparison: Comparison) -> Drawing | None:
     return Drawing(wide=draw(_WIDE), narrow=draw(_NARROW), name="compute-units")
 
 
-def _section(comparison: Comparison, kind: Kind) -> str:
+def _section(comparison: Comparison, kind: Kind, idls: Sequence[Idl]) -> str:
     """Return the foremost differences of one kind."""
     kept, count = comparison.kept[kind], comparison.counts[kind]
-    rows = [row for one in kept[:_ROWS] for row in _rows(one)]
+    rows = [row for one in kept[:_ROWS] for row in _rows(one, idls)]
     names = ("slot", "signature", "account", "asset", "baseline", "experiment") if kind is Kind.BALANCES else _COLUMNS
     shown = f'<p class="muted">the foremost {min(len(kept), _ROWS):,} of {count:,}</p>' if count > _ROWS else ""
     return (
@@ -119,7 +122,7 @@ def _section(comparison: Comparison, kind: Kind) -> str:
 _COLUMNS = ("slot", "signature", "baseline", "experiment")
 
 
-def _rows(one: Difference) -> list[tuple[object, ...]]:
+def _rows(one: Difference, idls: Sequence[Idl]) -> list[tuple[object, ...]]:
     place = (page.number(str(one.slot)), one.signature)
     if one.kind is Kind.BALANCES:
         return [
@@ -135,9 +138,14 @@ def _rows(one: Difference) -> list[tuple[object, ...]]:
     if one.kind is Kind.LOGS and one.line is not None:
         return [(*place, one.line.baseline or "(the end)", one.line.experiment or "(the end)")]
     if one.kind in (Kind.MISSING, Kind.EXTRA):
-        says = "succeeded" if one.success else one.baseline or one.experiment or "failed"
+        says = "succeeded" if one.success else _said(one.baseline or one.experiment, idls) or "failed"
         return [(*place, says, None) if one.kind is Kind.MISSING else (*place, None, says)]
     if one.kind in (Kind.REGRESSION, Kind.IMPROVEMENT):
-        return [(*place, one.baseline or "succeeded", one.experiment or "succeeded")]
+        return [(*place, *(_said(side, idls) or "succeeded" for side in (one.baseline, one.experiment)))]
 
-    return [(*place, *(whole(side) if isinstance(side, int) else side for side in (one.baseline, one.experiment)))]
+    return [(*place, *(_said(side, idls) for side in (one.baseline, one.experiment)))]
+
+
+def _said(side: int | str | None, idls: Sequence[Idl]) -> str | None:
+    """Return a number or an error as it is shown."""
+    return explained(side, idls) if isinstance(side, str) else whole(side)

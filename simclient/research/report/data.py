@@ -5,20 +5,19 @@ Slots are put into at most 200 columns; amounts of one asset only ever meet amou
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import final
 
 import attrs
 
 from ..balances import WalletResult, state_of
-from ..idl import Idl
 from ..overview import RunOverview
 from ..records import AccountDiffRecord, TransactionRecord
 from ..run_file import RunFile
 from ..token_accounts import token_holding
 
-__all__ = ["Activity", "AssetHistory", "Columns", "WalletHistory", "count_events", "read_history"]
+__all__ = ["Activity", "AssetHistory", "Columns", "WalletHistory", "read_history"]
 
 _COLUMNS = 200
 _ASSETS = 4
@@ -100,18 +99,6 @@ def read_history(run: RunFile, overview: RunOverview) -> tuple[Activity, tuple[A
         if isinstance(event, (TransactionRecord, AccountDiffRecord)):
             reading.take(event)
     return reading.activity(), reading.histories(overview.pnl.wallets)
-
-
-def count_events(run: RunFile, idls: Sequence[Idl]) -> list[tuple[str, int]]:
-    """Return how often programs logged each of their events, the most frequent first.
-
-    Raises:
-        RunFileError: The file is damaged.
-    """
-    counts: Counter[str] = Counter()
-    for transaction in run.transactions() if idls else ():
-        counts.update(f"{idl.name}.{event.name}" for idl in idls for event in idl.events_in(transaction.logs))
-    return counts.most_common()
 
 
 def _chosen(wallets: Sequence[WalletResult]) -> Mapping[str | None, list[str]]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from ..idl import Idl
 from .page import number
 
-__all__ = ["amount", "compact", "exact", "seconds", "short", "signed", "slot", "whole"]
+__all__ = ["amount", "compact", "exact", "explained", "seconds", "short", "signed", "slot", "whole"]
 
 _WRAPPED_SOL = "So11111111111111111111111111111111111111112"
 _SUFFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
@@ -22,6 +25,14 @@ def compact(value: float) -> str:
 def exact(value: float) -> str:
     """Return a count."""
     return f"{value:,.0f}"
+
+
+def explained(error: str, idls: Sequence[Idl], program: str | None = None) -> str:
+    """Return an error with the words that the program which failed has for it, as far as it is known which one did."""
+    for idl in idls:
+        if program is None or idl.address in (None, program):
+            error = idl.explain(error)
+    return error
 
 
 def seconds(value: float) -> str:

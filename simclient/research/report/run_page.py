@@ -11,8 +11,10 @@ from ..overview import RunOverview
 from ..run_file import RunFile
 from . import page
 from .charts import Bar, Chart, Series, bar_chart, column_chart, line_chart
-from .data import Activity, AssetHistory, count_events, read_history
-from .formats import amount, compact, exact, seconds, short, signed, slot, whole
+from .data import Activity, AssetHistory, read_history
+from .formats import amount, compact, exact, explained, seconds, short, signed, slot, whole
+from .idl_data import read_decoded
+from .idl_sections import idl_drawings, idl_sections
 from .page import Drawing, Page
 from .text import text
 
@@ -42,9 +44,7 @@ def run_page(run: RunFile, overview: RunOverview, idls: Sequence[Idl]) -> Page:
         sections.append(page.pair(page.drawing(one, _progress_table(overview)) for one in progress))
     if overview.failed_by:
         sections.append(page.drawing(_failures(overview, idls), _failure_table(overview, idls)))
-    events = count_events(run, idls)
-    if events:
-        sections.append(page.drawing(_events(events), _event_table(events)))
+    sections.extend(idl_sections(read_decoded(run, idls)))
     sections.extend(page.drawing(_history(one), _history_table(one)) for one in histories)
     sections.append(f"<section><h2>Profit and loss</h2>\n{_pnl_note(overview)}{_pnl_table(overview)}</section>\n")
     return Page(title=title, body="".join(sections))
@@ -58,9 +58,8 @@ def run_drawings(run: RunFile, overview: RunOverview, idls: Sequence[Idl]) -> li
     """
     activity, histories = read_history(run, overview)
     failures = [_failures(overview, idls)] if overview.failed_by else []
-    counted = count_events(run, idls)
-    events = [_events(counted)] if counted else []
-    return [_activity(activity), *_progress(overview), *failures, *events, *(_history(one) for one in histories)]
+    decoded = idl_drawings(read_decoded(run, idls))
+    return [_activity(activity), *_progress(overview), *failures, *decoded, *(_history(one) for one in histories)]
 
 
 def _outcome(overview: RunOverview) -> str:
@@ -194,7 +193,7 @@ def _progress_table(overview: RunOverview) -> str:
 def _failures(overview: RunOverview, idls: Sequence[Idl]) -> Drawing:
     bars = [
         Bar(
-            name=f"{short(one.program) if one.program else 'before a program ran'}: {_explained(one.error, idls)}",
+            name=f"{short(one.program) if one.program else 'before a program ran'}: {explained(one.error, idls, one.program)}",
             value=one.count,
             css="bad",
         )
@@ -208,28 +207,8 @@ def _failures(overview: RunOverview, idls: Sequence[Idl]) -> Drawing:
 
 
 def _failure_table(overview: RunOverview, idls: Sequence[Idl]) -> str:
-    rows = [(whole(one.count), one.program, _explained(one.error, idls)) for one in overview.failed_by]
+    rows = [(whole(one.count), one.program, explained(one.error, idls, one.program)) for one in overview.failed_by]
     return page.table(("count", "program", "error"), rows)
-
-
-def _explained(error: str, idls: Sequence[Idl]) -> str:
-    """Return an error with the words that its program has for it."""
-    for idl in idls:
-        error = idl.explain(error)
-    return error
-
-
-def _events(events: Sequence[tuple[str, int]]) -> Drawing:
-    bars = [Bar(name=name, value=count, css="s3") for name, count in events[:_BARS]]
-
-    def draw(width: int) -> Chart:
-        return bar_chart("Events that programs logged", bars, width=width, format_value=exact)
-
-    return Drawing(wide=draw(_WIDE), narrow=draw(_NARROW), name="events")
-
-
-def _event_table(events: Sequence[tuple[str, int]]) -> str:
-    return page.table(("event", "count"), [(name, whole(count)) for name, count in events])
 
 
 def _history(history: AssetHistory) -> Drawing:

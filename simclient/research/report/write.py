@@ -24,7 +24,8 @@ def write_report(source: RunFile | Comparison | Path | str, path: Path | str, *,
     Args:
         source: The file of a run, or a comparison.
         path: The file to write; one that is there is replaced.
-        idls: Of the run's programs: their events are counted, and their errors get the program's own words.
+        idls: Of the run's programs: their instructions and events are counted, their accounts read, and their errors get the
+            program's own words.
 
     Raises:
         RunFileError: The file of the run cannot be read, or is damaged.
@@ -64,7 +65,7 @@ def write_charts(
 
 def _page(source: RunFile | Comparison | Path | str, idls: Sequence[Idl]) -> Page:
     if isinstance(source, Comparison):
-        return comparison_page(source)
+        return comparison_page(source, idls)
 
     run, overview = _read(source)
     return run_page(run, overview, idls)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from simclient.research.idl import Idl, IdlError, load_idl
 from simclient.wire.addresses import encode_base58
+from simclient.wire.instructions import Instruction
 
 from .files import FILLED_NEW, NEW, OLD, OWNER, PROGRAM, event_line, grid, order, write
 
@@ -132,6 +133,21 @@ def test_lines_that_are_no_events_are_passed_over(new: Idl) -> None:
     ]
 
     assert list(new.events_in(logs)) == []
+
+
+def test_a_program_tells_events_by_calling_itself(new: Idl) -> None:
+    """Such an instruction is an event and no call; those of other programs are neither."""
+    event = bytes.fromhex("e445a52e51cb9a1d") + FILLED_NEW + (42).to_bytes(8, "little")
+    instructions = [
+        Instruction(program=program, accounts=(), data=encode_base58(data), depth=2)
+        for program in (PROGRAM, OTHER)
+        for data in (event, event[:-1], b"\x05\x2a")
+    ]
+
+    logged = [f"Program {PROGRAM} invoke [1]", event_line(1)]
+    assert [one.fields for one in new.events_in(logged, instructions)] == [{"amount": 1}, {"amount": 42}]
+    assert [call and call.fields for call in map(new.call, instructions)] == [None, None, {"n": 42}, None, None, None]
+    assert new.call(Instruction(program=PROGRAM, accounts=(), data="0OIl")) is None
 
 
 @pytest.mark.parametrize(
