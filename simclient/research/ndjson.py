@@ -27,6 +27,7 @@ from ..wire.notifications import (
     TransactionLogs,
 )
 from ..wire.transaction_errors import describe_transaction_error
+from .records import SolChange, TokenAccount, TokenChange
 from .token_accounts import Holding, token_holding
 
 __all__ = ["diff_line", "line", "logs_line", "transaction_line"]
@@ -107,33 +108,6 @@ def logs_line(logs: TransactionLogs, *, session_id: str) -> bytes:
     )
 
 
-class _SolChange(msgspec.Struct, frozen=True):
-    """A changed balance in a `tx` line."""
-
-    pubkey: str
-    pre_lamports: int
-    post_lamports: int
-
-
-class _TokenChange(msgspec.Struct, frozen=True):
-    """A changed token balance in a `tx` line."""
-
-    pubkey: str
-    mint: str
-    owner: str
-    pre_amount: int
-    post_amount: int
-    decimals: int
-
-
-class _TokenAccount(msgspec.Struct, frozen=True):
-    """What a token account held, in a `diff` line."""
-
-    mint: str
-    owner: str
-    amount: int
-
-
 class _Transaction(msgspec.Struct, frozen=True, kw_only=True):
     """The data of a `tx` line; from `tx_index` on they are keys that we add."""
 
@@ -143,8 +117,8 @@ class _Transaction(msgspec.Struct, frozen=True, kw_only=True):
     success: bool
     error: str | msgspec.UnsetType
     logs: Sequence[str]
-    sol_changes: tuple[_SolChange, ...]
-    token_changes: tuple[_TokenChange, ...]
+    sol_changes: tuple[SolChange, ...]
+    token_changes: tuple[TokenChange, ...]
     tx_index: int | None
     fee: int | None
     compute_units: int | None
@@ -167,8 +141,8 @@ class _Diff(msgspec.Struct, frozen=True, kw_only=True):
     pre_state: msgspec.Raw | msgspec.UnsetType
     post_state: msgspec.Raw | msgspec.UnsetType
     signature: str | None
-    pre_token_account: _TokenAccount | msgspec.UnsetType
-    post_token_account: _TokenAccount | msgspec.UnsetType
+    pre_token_account: TokenAccount | msgspec.UnsetType
+    post_token_account: TokenAccount | msgspec.UnsetType
     session_id: str
 
 
@@ -198,17 +172,17 @@ def _encode(kind: str, data: object) -> bytes:
     return _ENCODER.encode({"type": kind, "data": data}) + b"\n"
 
 
-def _sol_changes(transaction: ExecutedTransaction) -> Iterator[_SolChange]:
+def _sol_changes(transaction: ExecutedTransaction) -> Iterator[SolChange]:
     """Yield the accounts whose lamports changed, in the order of the transaction's keys."""
     balances = zip(
         transaction.account_keys, transaction.pre_balances or (), transaction.post_balances or (), strict=False
     )
     for key, before, after in balances:
         if before != after:
-            yield _SolChange(key, before, after)
+            yield SolChange(key, before, after)
 
 
-def _token_changes(transaction: ExecutedTransaction) -> Iterator[_TokenChange]:
+def _token_changes(transaction: ExecutedTransaction) -> Iterator[TokenChange]:
     """Yield the token accounts whose amount changed, by index; a side that is missing counts as 0."""
     keys = transaction.account_keys
     before = {balance.account_index: balance for balance in transaction.pre_token_balances or ()}
@@ -217,7 +191,7 @@ def _token_changes(transaction: ExecutedTransaction) -> Iterator[_TokenChange]:
         known = before.get(index) or after[index]
         change = _amount(before.get(index)), _amount(after.get(index))
         if change[0] != change[1] and index < len(keys):
-            yield _TokenChange(keys[index], known.mint, known.owner or "", *change, known.decimals)
+            yield TokenChange(keys[index], known.mint, known.owner or "", *change, known.decimals)
 
 
 def _amount(balance: TokenBalance | None) -> int:
@@ -228,8 +202,8 @@ def _lamports(state: AccountState | None) -> int | msgspec.UnsetType:
     return msgspec.UNSET if state is None else _given(state.lamports)
 
 
-def _token_account(holding: Holding | None) -> _TokenAccount | None:
-    return None if holding is None else _TokenAccount(*holding)
+def _token_account(holding: Holding | None) -> TokenAccount | None:
+    return None if holding is None else TokenAccount(*holding)
 
 
 _Value = TypeVar("_Value")

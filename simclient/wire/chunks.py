@@ -13,8 +13,10 @@ much is read, and a frame's declared size before it is decompressed. A chunk tha
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import TypeVar
 
+import msgspec
 import zstandard
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "TARGET_CHUNK_BYTES",
     "UINT32",
     "check_frame_length",
+    "decode_record",
     "pack_chunk",
     "pack_record",
     "records_of",
@@ -39,6 +42,8 @@ MAX_FRAME_BYTES = MAX_CHUNK_BYTES + MAX_CHUNK_BYTES // 128
 
 PROLOGUE = struct.Struct("<8sI")
 UINT32 = struct.Struct("<I")
+
+_RecordT = TypeVar("_RecordT")
 
 
 def pack_record(kind: int, body: bytes) -> bytes:
@@ -74,6 +79,24 @@ def records_of(content: bytes) -> Iterator[tuple[int, memoryview]]:
         if position > len(view):
             raise ValueError("a record is cut by the end of its chunk")
         yield view[body_start - 1], view[body_start:position]
+
+
+def decode_record(
+    decoders: Mapping[int, msgspec.msgpack.Decoder[_RecordT]], kind: int, body: bytes | memoryview
+) -> _RecordT:
+    """Return the record in `body`, read by the decoder of its kind.
+
+    Raises:
+        ValueError: There is no such kind, or the body cannot be read.
+    """
+    decoder = decoders.get(kind)
+    if decoder is None:
+        raise ValueError(f"records of kind {kind} are not known")
+
+    try:
+        return decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ValueError(f"a record of kind {kind} is unreadable ({error})") from error
 
 
 def pack_chunk(content: bytes, *, level: int) -> bytes:

@@ -18,6 +18,7 @@ from .chunks import (
     TARGET_CHUNK_BYTES,
     UINT32,
     check_frame_length,
+    decode_record,
     pack_chunk,
     pack_record,
     records_of,
@@ -197,7 +198,7 @@ def moments_at(frame: bytes) -> list[Moment]:
     Raises:
         ValueError: It is damaged.
     """
-    records = (_decode(kind, body) for kind, body in records_of(unpack_chunk(frame)))
+    records = (decode_record(_DECODERS, kind, body) for kind, body in records_of(unpack_chunk(frame)))
     return [record for record in records if isinstance(record, ControlMoment | DataMoment)]
 
 
@@ -292,7 +293,7 @@ class RecordingDecoder:
         for kind, body in records_of(unpack_chunk(frame)):
             if self.end is not None:
                 raise ValueError("something follows the end record")
-            record = _decode(kind, body)
+            record = decode_record(_DECODERS, kind, body)
             match record:
                 case RecordingHeader():
                     if self.header is not None:
@@ -318,14 +319,3 @@ _DECODERS: dict[int, msgspec.msgpack.Decoder[RecordingHeader | ControlMoment | D
     _DATA: msgspec.msgpack.Decoder(DataMoment),
     _END: msgspec.msgpack.Decoder(RecordingEnd),
 }
-
-
-def _decode(kind: int, body: memoryview) -> RecordingHeader | ControlMoment | DataMoment | RecordingEnd:
-    decoder = _DECODERS.get(kind)
-    if decoder is None:
-        raise ValueError(f"records of kind {kind} are not known")
-
-    try:
-        return decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ValueError(f"a record of kind {kind} is unreadable ({error})") from error

@@ -93,7 +93,20 @@ class AccountDiffs:
 
 
 @attrs.frozen(kw_only=True)
-class Transactions:
+class _Mentioning:
+    """What is asked for by an address that transactions mention."""
+
+    mentions: tuple[str, ...] = attrs.field(converter=_addresses)
+    commitment: str = "confirmed"
+    label: str | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if not self.mentions:
+            raise InputError(f"{type(self).__name__} watches nothing: name an address in `mentions`")
+
+
+@attrs.frozen(kw_only=True)
+class Transactions(_Mentioning):
     """Every executed transaction that mentions `mentions`.
 
     Args:
@@ -105,17 +118,9 @@ class Transactions:
         InputError: No address is named, or something is not an address.
     """
 
-    mentions: tuple[str, ...] = attrs.field(converter=_addresses)
-    commitment: str = "confirmed"
-    label: str | None = None
-
-    def __attrs_post_init__(self) -> None:
-        if not self.mentions:
-            raise InputError("Transactions watches nothing: name an address in `mentions`")
-
 
 @attrs.frozen(kw_only=True)
-class Logs:
+class Logs(_Mentioning):
     """The logs of every executed transaction that mentions `mentions`.
 
     Args:
@@ -126,14 +131,6 @@ class Logs:
     Raises:
         InputError: No address is named, or something is not an address.
     """
-
-    mentions: tuple[str, ...] = attrs.field(converter=_addresses)
-    commitment: str = "confirmed"
-    label: str | None = None
-
-    def __attrs_post_init__(self) -> None:
-        if not self.mentions:
-            raise InputError("Logs watches nothing: name an address in `mentions`")
 
 
 @attrs.frozen(kw_only=True)

@@ -91,7 +91,7 @@ def pack_record(record: Record) -> bytes:
         raise ValueError(f"a number that 64 bits do not hold ({error})") from error
 
     packed = chunks.pack_record(kind, body)
-    _decode(kind, body)
+    chunks.decode_record(_DECODERS, kind, body)
     return packed
 
 
@@ -102,21 +102,9 @@ def records_of(content: bytes) -> Iterator[Record]:
         ValueError: A record is cut, too large, of an unknown kind or unreadable.
     """
     for kind, body in chunks.records_of(content):
-        yield _decode(kind, body)
+        yield chunks.decode_record(_DECODERS, kind, body)
 
 
 def pack_chunk(content: bytes) -> bytes:
     """Return the bytes of one chunk: the frame with its length before it."""
     return chunks.pack_chunk(content, level=_COMPRESSION_LEVEL)
-
-
-def _decode(kind: int, body: bytes | memoryview) -> Record:
-    """Return the record of `kind` in `body`; ValueError if it cannot be read."""
-    decoder = _DECODERS.get(kind)
-    if decoder is None:
-        raise ValueError(f"records of kind {kind} are not known")
-
-    try:
-        return decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ValueError(f"a record of kind {kind} is unreadable ({error})") from error
