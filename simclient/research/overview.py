@@ -151,7 +151,7 @@ class _Reading:
 
     def __init__(self, file: RunFile) -> None:
         self._file = file
-        self._sessions: list[SessionStarted] = []
+        self._sessions: dict[str, SessionStarted] = {}
         self._summary: RunSummary | None = None
         self._counts: Counter[str] = Counter()
         self._failed_by: Counter[tuple[str | None, str]] = Counter()
@@ -171,7 +171,7 @@ class _Reading:
                 self._counts["logs"] += 1
                 self._see(slot)
             case SessionStarted():
-                self._sessions.append(event)
+                self._sessions[event.session_id] = event
             case RunSummary():
                 self._summary = event
             case _:
@@ -184,7 +184,7 @@ class _Reading:
         return RunOverview(
             path=str(self._file.path),
             metadata=self._file.metadata,
-            sessions=tuple(self._sessions),
+            sessions=tuple(self._sessions.values()),
             summary=self._summary,
             is_cut=self._file.is_cut,
             transactions=counts["transactions"],

@@ -53,13 +53,20 @@ class RunMetadata(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SessionStarted(msgspec.Struct, frozen=True, kw_only=True):
-    """A session was there, for these slots; a run that was resumed or is parallel has several."""
+    """A session was there, for these slots; a run that was resumed or is parallel has several.
+
+    Of several, each that completes is said once more, with its status: so much is known also of a run that was killed then.
+    """
 
     session_id: str
     start_slot: int
     end_slot: int
     session_name: str | None = None
     task_id: str | None = None
+    status: str | None = None
+    """`completed`, or None: it has begun."""
+    slots: int | None = None
+    """Executed."""
 
 
 class SolChange(msgspec.Struct, frozen=True):

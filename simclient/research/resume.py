@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import final
 
 import attrs
 import msgspec
 
-from .records import RunFileError, RunMetadata, RunSummary, SessionOutcome, decode_event
+from .records import RunFileError, RunMetadata, RunSummary, SessionOutcome, SessionStarted, decode_event
 from .run_file import is_compressed, open_lines
 
 __all__ = ["ResumePoint", "WrittenLines", "read_resume_point"]
@@ -68,19 +70,19 @@ class ResumePoint:
     """Up to here the file is kept: whole lines, without a summary."""
     summary: RunSummary | None
     """How the run ended that is to be taken up; None: it was killed."""
+    sessions: tuple[SessionOutcome, ...]
+    """The parts of a parallel run, each range once, and how they ended; none where it is not known that these are all."""
 
     @property
     def open_ranges(self) -> tuple[tuple[int, int], ...]:
-        """The parts of a parallel run that did not complete; empty: none did, or nobody wrote down which."""
-        sessions = () if self.summary is None else self.summary.sessions
-        left = tuple((one.start_slot, one.end_slot) for one in sessions if one.status != "completed")
-        return left if len(left) < len(sessions) else ()
+        """The parts of a parallel run that did not complete; empty: none did."""
+        left = tuple((one.start_slot, one.end_slot) for one in self.sessions if one.status != "completed")
+        return left if len(left) < len(self.sessions) else ()
 
     @property
     def finished_sessions(self) -> tuple[SessionOutcome, ...]:
         """The parts of a parallel run that did complete."""
-        sessions = () if self.summary is None else self.summary.sessions
-        return tuple(one for one in sessions if one.status == "completed")
+        return tuple(one for one in self.sessions if one.status == "completed")
 
     @property
     def is_complete(self) -> bool:
@@ -99,6 +101,7 @@ def read_resume_point(path: Path) -> ResumePoint:
 
     metadata: RunMetadata | None = None
     summary: RunSummary | None = None
+    started: list[SessionStarted] = []
     written = WrittenLines()
     keep_bytes = 0
     for number, line in enumerate(open_lines(path), start=1):
@@ -110,6 +113,8 @@ def read_resume_point(path: Path) -> ResumePoint:
             event = _decoded(path, number, line)
             if number == 1 and isinstance(event, RunMetadata):
                 metadata = event
+            if isinstance(event, SessionStarted):
+                started.append(event)
             if isinstance(event, RunSummary):
                 summary = event
                 continue
@@ -117,7 +122,38 @@ def read_resume_point(path: Path) -> ResumePoint:
 
     if metadata is None or metadata.tool != "simclient":
         raise RunFileError(f"cannot resume {path}: it is not the file of a run of simclient")
-    return ResumePoint(path=path, metadata=metadata, written=written, keep_bytes=keep_bytes, summary=summary)
+    return ResumePoint(
+        path=path,
+        metadata=metadata,
+        written=written,
+        keep_bytes=keep_bytes,
+        summary=summary,
+        sessions=_parts(metadata, started) if summary is None else summary.sessions,
+    )
+
+
+def _parts(metadata: RunMetadata, started: Sequence[SessionStarted]) -> tuple[SessionOutcome, ...]:
+    """Return how the parts of a run that was killed ended, by the lines that each leaves when it completes.
+
+    Nothing if they do not cover the range one after the other: then the kill came before all of them were written, or a later try
+    had other parts.
+    """
+    parts: dict[tuple[int, int], SessionOutcome] = {}
+    for one in started:
+        place = one.start_slot, one.end_slot
+        if one.status is not None or place not in parts:
+            parts[place] = SessionOutcome(
+                session_id=one.session_id,
+                start_slot=one.start_slot,
+                end_slot=one.end_slot,
+                status=one.status or "running",
+                slots=one.slots or 0,
+            )
+    ranges = sorted(parts)
+    covers = bool(ranges) and ranges[0][0] <= metadata.start_slot and ranges[-1][1] >= metadata.end_slot
+    if not covers or any(before[1] + 1 != after[0] for before, after in pairwise(ranges)):
+        return ()
+    return tuple(parts[place] for place in ranges)
 
 
 def _known_by(line: bytes) -> bytes:

@@ -206,6 +206,9 @@ class _Run:
             progress.failure = str(error)
             raise
 
+        if len(self._sessions) > 1 and progress.completed is not None:
+            self._recorder.write(session_started_line(progress.started, completed_slots=progress.slots))
+
     async def finish(self, status: RunStatus, reason: str | None) -> RunResult:
         """Write the summary and tell the observer, also while being cancelled.
 

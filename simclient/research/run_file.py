@@ -97,8 +97,8 @@ class RunFile:
         return _of_type(self.path, "logs", LogsRecord)
 
     def sessions(self) -> tuple[SessionStarted, ...]:
-        """Return the sessions that the run had, in the order they were opened."""
-        return tuple(_of_type(self.path, "session_started", SessionStarted))
+        """Return the sessions that the run had, in the order they were opened, each as it is said last."""
+        return tuple({one.session_id: one for one in _of_type(self.path, "session_started", SessionStarted)}.values())
 
     def summary(self) -> RunSummary | None:
         """Return the last summary; None: the run was ended before it could write one."""

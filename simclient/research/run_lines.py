@@ -66,14 +66,22 @@ def metadata_line(config: RunConfig) -> bytes:
     return line("metadata", data)
 
 
-def session_started_line(run: StartedRun) -> bytes:
-    """Return the line that names a session."""
+def session_started_line(run: StartedRun, *, completed_slots: int | None = None) -> bytes:
+    """Return the line that names a session.
+
+    Args:
+        run: The session.
+        completed_slots: How many slots it has executed, if it has completed.
+    """
     data: dict[str, JsonValue] = {"session_id": run.session_id}
     if run.session_name is not None:
         data["session_name"] = run.session_name
     if run.task_id is not None:
         data["task_id"] = run.task_id
-    return line("session_started", data | {"start_slot": run.start_slot, "end_slot": run.end_slot})
+    data |= {"start_slot": run.start_slot, "end_slot": run.end_slot}
+    if completed_slots is not None:
+        data |= {"status": "completed", "slots": completed_slots}
+    return line("session_started", data)
 
 
 def summary_line(result: RunResult) -> bytes:

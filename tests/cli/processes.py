@@ -14,7 +14,17 @@ from typing import Any
 
 import pytest
 
-__all__ = ["HANG_SECONDS", "SIMCLIENT", "content", "process", "serving", "types", "wait_for_lines", "wait_for_session"]
+__all__ = [
+    "HANG_SECONDS",
+    "SIMCLIENT",
+    "content",
+    "process",
+    "serving",
+    "types",
+    "wait_for_lines",
+    "wait_for_session",
+    "wait_for_text",
+]
 
 SIMCLIENT = [sys.executable, "-m", "simclient"]
 HANG_SECONDS = 60
@@ -51,8 +61,13 @@ def wait_for_session(started: subprocess.Popen[str]) -> None:
 
 def wait_for_lines(run: subprocess.Popen[str], output: Path, lines: int) -> None:
     """Wait until a run has written so many lines; it must not end before."""
+    wait_for_text(run, output, b"\n", lines)
+
+
+def wait_for_text(run: subprocess.Popen[str], output: Path, text: bytes, times: int = 1) -> None:
+    """Wait until a run has written a text so many times; it must not end before."""
     deadline = time.monotonic() + HANG_SECONDS
-    while not output.exists() or output.read_bytes().count(b"\n") < lines:
+    while not output.exists() or output.read_bytes().count(text) < times:
         assert time.monotonic() < deadline
         assert run.poll() is None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from simclient.research.resuming import resumed_config
 from simclient.wire.subscriptions import AccountDiffs, Transactions
 
 from .bundles import FIRST_SLOT, SYSTEM_PROGRAM, write_payments
+from .processes import process, serving, wait_for_text
 
 HANG_SECONDS = 60.0
 SLOTS = 20
@@ -107,17 +109,53 @@ async def test_only_the_parts_that_did_not_complete_are_run_again(tmp_path: Path
     assert len(told["sessions"]) == 4
 
 
-async def test_a_killed_parallel_run_is_run_in_parts_again(tmp_path: Path, bundle: Path) -> None:
-    """Without a summary nobody knows which parts were complete."""
+@pytest.mark.parametrize(("completed", "started_again"), [((), 4), ((1, 2), 2), ((0, 1, 3), 1)])
+async def test_of_a_killed_run_the_parts_that_were_complete_are_kept(
+    tmp_path: Path, bundle: Path, completed: tuple[int, ...], started_again: int
+) -> None:
+    """Each part says in the file that it has completed; the summary is of the whole."""
     output = tmp_path / "run.ndjson"
     await run(bundle, output)
-    before = content(output)
-    output.write_bytes(output.read_bytes()[:-5_000])
+    before, lines = content(output), events(output)
+    parts = [one.session_id for one in read_run(output).sessions()]
+    kept = {parts[number] for number in completed}
+    lines = [
+        line
+        for number, line in enumerate(lines[:-1])
+        if line["data"].get("session_id") in kept or (number % 2 and line["type"] in ("tx", "diff")) or number < 5
+    ]
+    output.write_text("".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines), encoding="utf-8")
+    assert content(output) != before
 
     await run(bundle, output, resumes=True)
 
     assert content(output) == before
-    assert len(read_run(output).sessions()) == 8
+    sessions = read_run(output).sessions()
+    assert len(sessions) == 4 + started_again
+    told = events(output)[-1]["data"]
+    assert (told["status"], told["slots"], told["total_transactions"]) == ("completed", SLOTS, SLOTS)
+    assert [one["status"] for one in told["sessions"]] == ["completed"] * 4
+
+
+def test_a_parallel_run_that_is_killed_goes_on_with_what_is_missing(tmp_path: Path, many_payments: Path) -> None:
+    """Here one of two parts was complete."""
+    output, whole = tmp_path / "run.ndjson", tmp_path / "whole.ndjson"
+    span = ["--start-slot", str(FIRST_SLOT), "--slots", "600", "--transactions", SYSTEM_PROGRAM]
+    with serving(many_payments, "--split-slots", "500") as url:
+        assert main(["run", url, *span, "--output", str(whole)]) == 0
+        with process("run", url, *span, "--parallel", "--advance", "10", "--output", str(output)) as killed:
+            wait_for_text(killed, output, b'"status":"completed"')
+            killed.send_signal(signal.SIGKILL)
+        begun = read_run(output).sessions()
+        [missing] = [one for one in begun if one.status is None]
+        assert read_run(output).summary() is None
+
+        assert main(["run", "--resume", str(output)]) == 0
+
+    assert content(output) == content(whole)
+    again = read_run(output).sessions()
+    assert again[:2] == begun
+    assert [(one.start_slot, one.end_slot) for one in again[2:]] == [(missing.start_slot, missing.end_slot)]
 
 
 def test_retry_failed_runs_the_failed_parts_of_the_embedded_simulator(
