@@ -62,7 +62,7 @@ class RunOptions(SessionOptions):
     retry_failed: Path | None = None
     """The same, but run only what failed."""
     output: Annotated[Path | None, PATH, Parameter(env_var="SIMULATOR_OUTPUT_FILE")] = None
-    """Where to write the events: one JSON object per line, or Parquet if it ends with .parquet; - for the standard output."""
+    """Where to write the events: JSON, one object per line; compressed if it ends with .zst; Parquet if with .parquet; - for stdout."""
     record: Path | None = None
     """Where to keep the session as it came: `simclient local --replay` serves it again, without a server."""
 

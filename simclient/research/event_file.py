@@ -4,7 +4,7 @@
 - Lines are collected and written many at a time, in a worker thread: a slow disk or a reader that is busy holds back whoever calls
   `flush`, not the event loop.
 - Only whole lines are written. When a write fails half-way (a full disk), a regular file is cut back to its last whole line.
-- `-` is the standard output.
+- `-` is the standard output; a name that ends with `.zst` makes a compressed file, a frame per write.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import final
 import trio
 
 from ..errors import InputError, SimClientError
+from .frames import COMPRESSED_SUFFIX, compressed_frame
 
 __all__ = ["STANDARD_OUTPUT", "EventFile", "OutputError", "check_output"]
 
@@ -59,6 +60,7 @@ class EventFile:
         """
         self._path = path
         self._keep_bytes = keep_bytes
+        self._is_compressed = path.suffix == COMPRESSED_SUFFIX
         self._descriptor: int | None = None
         self._lines: list[bytes] = []
         self._waiting_bytes = 0
@@ -110,13 +112,16 @@ class EventFile:
         """Write whole lines, in a worker thread."""
         if self._descriptor is None:
             self._descriptor = _open(self._path, self._keep_bytes)
+        if self._is_compressed:
+            data = compressed_frame(data)
 
         written = 0
         try:
             while written < len(data):
                 written += os.write(self._descriptor, data[written:] if written else data)
         except OSError:
-            _cut_back(self._descriptor, written - (data.rfind(b"\n", 0, written) + 1))
+            whole = 0 if self._is_compressed else data.rfind(b"\n", 0, written) + 1
+            _cut_back(self._descriptor, written - whole)
             raise
 
 
@@ -134,7 +139,7 @@ def _open(path: Path, keep_bytes: int | None) -> int:
 
 
 def _cut_back(descriptor: int, surplus_bytes: int) -> None:
-    """Take the beginning of a line off the end of a regular file."""
+    """Take the beginning of a line, or of a frame, off the end of a regular file."""
     status = os.fstat(descriptor)
     if surplus_bytes and stat.S_ISREG(status.st_mode):
         os.ftruncate(descriptor, status.st_size - surplus_bytes)

@@ -11,14 +11,16 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import final
 
 import attrs
 import msgspec
+import zstandard
 
+from .frames import whole_frames
 from .records import RunFileError, RunMetadata, RunSummary, SessionOutcome, SessionStarted, decode_event
 from .run_file import is_compressed, open_lines
 
@@ -94,19 +96,14 @@ def read_resume_point(path: Path) -> ResumePoint:
     """Read what the file of a run has.
 
     Raises:
-        RunFileError: It cannot be read, is compressed, damaged, or not the file of a run of simclient.
+        RunFileError: It cannot be read, is damaged, or not the file of a run of simclient.
     """
-    if is_compressed(path):
-        raise RunFileError(f"cannot resume {path}: it is compressed; unpack it first: zstd -d {path}")
-
     metadata: RunMetadata | None = None
     summary: RunSummary | None = None
     started: list[SessionStarted] = []
     written = WrittenLines()
     keep_bytes = 0
-    for number, line in enumerate(open_lines(path), start=1):
-        if not line.endswith(b"\n"):
-            break
+    for number, (line, end) in enumerate(_whole_lines(path), start=1):
         if line.startswith(_EVENTS):
             written.add(line)
         else:
@@ -116,9 +113,11 @@ def read_resume_point(path: Path) -> ResumePoint:
             if isinstance(event, SessionStarted):
                 started.append(event)
             if isinstance(event, RunSummary):
+                if end == keep_bytes:
+                    raise _packed_by_another(path)
                 summary = event
                 continue
-        keep_bytes += len(line)
+        keep_bytes = end
 
     if metadata is None or metadata.tool != "simclient":
         raise RunFileError(f"cannot resume {path}: it is not the file of a run of simclient")
@@ -130,6 +129,34 @@ def read_resume_point(path: Path) -> ResumePoint:
         summary=summary,
         sessions=_parts(metadata, started) if summary is None else summary.sessions,
     )
+
+
+def _whole_lines(path: Path) -> Iterator[tuple[bytes, int]]:
+    """Yield the lines of a file that are whole, and where the file is cut to keep each.
+
+    Raises:
+        RunFileError: It cannot be read, or is compressed in a way that does not let it go on.
+    """
+    if not is_compressed(path):
+        end = 0
+        for line in open_lines(path):
+            end += len(line)
+            if line.endswith(b"\n"):
+                yield line, end
+        return
+
+    try:
+        for lines, end in whole_frames(path):
+            for line in lines.splitlines(keepends=True):
+                yield line, end
+    except ValueError as error:
+        raise _packed_by_another(path) from error
+    except (OSError, zstandard.ZstdError) as error:
+        raise RunFileError(f"cannot resume {path}: {error}") from error
+
+
+def _packed_by_another(path: Path) -> RunFileError:
+    return RunFileError(f"cannot resume {path}: it was compressed by another program; unpack it first: zstd -d {path}")
 
 
 def _parts(metadata: RunMetadata, started: Sequence[SessionStarted]) -> tuple[SessionOutcome, ...]:

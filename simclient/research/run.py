@@ -229,8 +229,7 @@ class _Run:
             if self._file is not None and self._sessions:
                 if self._config.ranges:
                     result = await self._with_the_other_parts(result)
-                self._file.add(summary_line(result))
-                await _flush_and_close(self._file)
+                await _flush_and_close(self._file, summary_line(result))
         finally:
             self._observer.finished(result)
         return result
@@ -375,13 +374,17 @@ async def _convert(config: RunConfig) -> None:
     config.events_file.unlink()
 
 
-async def _flush_and_close(file: EventFile) -> None:
-    """Write the last lines within a bounded time, also while being cancelled.
+async def _flush_and_close(file: EventFile, summary: bytes) -> None:
+    """Write what waits, and the summary after it, within a bounded time, also while being cancelled.
+
+    The summary is a write of its own: a compressed file that is taken up is cut back to before it.
 
     Raises:
         OutputError: They cannot be written, or the output takes nothing.
     """
     with trio.move_on_after(_CLOSING_SECONDS, shield=True) as scope:
+        await file.flush(abandon_on_cancel=True)
+        file.add(summary)
         await file.flush(abandon_on_cancel=True)
         file.close()
 
