@@ -2,6 +2,7 @@
 
     KIND[:OPTION=VALUE,...]        latency:seconds=0.05,jitter_seconds=0.02
                                    cut:at_message=50,connections=3
+                                   close:at_message=50,code=1012
                                    stall:at_byte=20000,seconds=5,direction=upstream
                                    refuse:connections=2
                                    random:seed=7
@@ -21,6 +22,7 @@ import msgspec
 from ..errors import InputError
 from ..transport.faults import (
     Bandwidth,
+    Close,
     ConnectionFaults,
     Corrupt,
     Cut,
@@ -39,6 +41,7 @@ __all__ = ["CHAOS_KINDS", "read_chaos"]
 
 _FAULTS: Final[Mapping[str, type[Fault]]] = {
     "bandwidth": Bandwidth,
+    "close": Close,
     "corrupt": Corrupt,
     "cut": Cut,
     "half-open": HalfOpen,

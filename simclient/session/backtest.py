@@ -220,7 +220,7 @@ class BacktestSession:
 
         Args:
             subscription: What to receive.
-            replay_from_slot: Begin with what happened from this slot on (inclusive); None: only what is to come.
+            replay_from_slot: Begin with what happened from this slot on (inclusive); None: only what is to come after the last slot.
 
         Raises:
             InputError: `replay_from_slot` is not a slot.
@@ -243,6 +243,7 @@ class BacktestSession:
             inbox.put_batch,
             positions,
             start_slot=self.start_slot if last_slot is None else last_slot + 1,
+            has_begun=last_slot is not None,  # a server that is not told where to begin sends everything so far
             on_finished=partial(self._end, inbox),
         )
         try:

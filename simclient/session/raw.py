@@ -205,7 +205,7 @@ class RawSession:
         Args:
             subscription: What to receive.
             session: Of a parallel session: one of `sessions`.
-            replay_from_slot: Begin with what happened from this slot on (inclusive); None: only what is to come.
+            replay_from_slot: Begin with what happened from this slot on (inclusive); None: with the first slot of the session.
 
         Raises:
             InputError: `replay_from_slot` is not a slot, or the server has not said where the data plane is.

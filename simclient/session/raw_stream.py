@@ -33,7 +33,7 @@ async def open_raw_stream(
         url: The data plane's `ws(s)://` URL.
         subscription: What to receive.
         options: How the socket is opened, and its deadlines.
-        replay_from_slot: Begin with what happened from this slot on (inclusive); None: only what is to come.
+        replay_from_slot: Begin with what happened from this slot on (inclusive); None: with the first slot of the session.
 
     Raises:
         InputError: `replay_from_slot` is not a slot.

@@ -6,6 +6,7 @@ The fixtures are in `simclient.testing.fixtures`, which needs the extra `testing
 from ..transport.faults import (
     NO_FAULTS,
     Bandwidth,
+    Close,
     ConnectionFaults,
     Corrupt,
     Cut,
@@ -34,6 +35,7 @@ __all__ = [
     "NO_FAULTS",
     "Bandwidth",
     "ClientGone",
+    "Close",
     "ConnectionFaults",
     "ControlPeer",
     "ControlScript",

@@ -174,9 +174,9 @@ class ModelSession:
         return self._dice.randint(0, seen) if self._manners.replays_too_much else seen
 
     def stream_from(self, truth: GroundTruth, slot: int | None) -> list[NumberedDiff]:
-        """Return what a subscription gives: what is still to come, and with a slot also what has been since then."""
+        """Return what a subscription gives: everything from a slot on, or from the first."""
         if slot is None:
-            return [diff for diff in truth.diffs if diff.slot > self.data_slot]
+            return list(truth.diffs)
 
         if self._manners.replays_too_much:
             slot -= self._dice.randint(0, 2)

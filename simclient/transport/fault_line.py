@@ -9,7 +9,8 @@ from typing import TypeVar, final
 
 import attrs
 
-from .faults import Bandwidth, Corrupt, Cut, Fault, HalfOpen, Latency, Reset, Slicer, SlowClose, Stall
+from .faults import Bandwidth, Close, Corrupt, Cut, Fault, HalfOpen, Latency, Reset, Slicer, SlowClose, Stall
+from .frames import encode_close
 from .messages import MessageCounter
 
 __all__ = ["Line", "Pass", "PlacedFault", "Step", "Strike", "Wait"]
@@ -17,7 +18,7 @@ __all__ = ["Line", "Pass", "PlacedFault", "Step", "Strike", "Wait"]
 _PIECE_SECONDS = 0.05
 """What a bandwidth lets through at once takes so long."""
 
-PlacedFault = Cut | Reset | Stall | HalfOpen | Corrupt
+PlacedFault = Cut | Reset | Close | Stall | HalfOpen | Corrupt
 AnyFault = TypeVar("AnyFault", Latency, Bandwidth, Slicer, SlowClose)
 
 
@@ -49,9 +50,10 @@ Step = Pass | Wait | Strike
 class Line:
     """One direction of one connection, without I/O."""
 
-    def __init__(self, faults: tuple[Fault, ...], dice: random.Random) -> None:
+    def __init__(self, faults: tuple[Fault, ...], dice: random.Random, *, is_upstream: bool = False) -> None:
         """Start before the first byte; `dice` decides sizes and jitter."""
         self._dice = dice
+        self._is_upstream = is_upstream
         self._counter = MessageCounter()
         self._passed_bytes = 0
         self._passed_messages = -1  # the handshake is number 0
@@ -62,7 +64,9 @@ class Line:
         self._slow_close = _first(faults, SlowClose)
         placed = [fault for fault in faults if isinstance(fault, PlacedFault)]
         self._unplaced = [fault for fault in placed if fault.at_message is not None]
-        self._placed = [(fault.at_byte, fault) for fault in placed if fault.at_message is None]
+        self._placed: list[tuple[int, PlacedFault]] = [
+            (fault.at_byte, fault) for fault in placed if fault.at_message is None
+        ]
 
     @property
     def close_seconds(self) -> float:
@@ -83,6 +87,8 @@ class Line:
             place, fault = next_one
             yield from self._shape(data[position - start : place - start])
             position = place
+            if isinstance(fault, Close):
+                yield Pass(encode_close(fault.code, fault.reason, is_client=self._is_upstream))
             yield Strike(fault)
             if isinstance(fault, Corrupt):
                 data = _with_flipped_bits(data, place - start, fault.mask)

@@ -6,8 +6,9 @@ what befalls it; it is pure, so the same plan does the same again. `faulty.py` c
 - Downstream is from server to client, upstream from client to server. Bytes count from the beginning of the connection in that
   direction, the opening handshake of a WebSocket included.
 - `at_message=k` counts whole WebSocket messages after the handshake: the fault strikes `at_byte` bytes after the end of the k-th.
-- Faults that end a connection end it for both sides. Of several, the first that is reached strikes.
-- Nothing here changes bytes but `Corrupt`: without it each side receives a beginning of what the other has sent.
+- Faults that end a connection end it for both sides, but for `Close`. Of several, the first that is reached strikes.
+- Nothing here changes bytes but `Corrupt`, and nothing adds any but `Close`: without them each side receives a beginning of what the
+  other has sent.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 import attrs
 
 __all__ = [
     "NO_FAULTS",
     "Bandwidth",
+    "Close",
     "ConnectionFaults",
     "Corrupt",
     "Cut",
@@ -80,6 +83,19 @@ class Reset:
 
 
 @attrs.frozen(kw_only=True)
+class Close:
+    """A goodbye between two messages: a close frame, and nothing after it. What goes the other way still arrives.
+
+    The default is what the hosted service says when it is deployed anew and hands its sessions over, which live on.
+    """
+
+    at_message: int
+    at_byte: ClassVar[int] = 0
+    code: int = 1012
+    reason: str = "management handoff"
+
+
+@attrs.frozen(kw_only=True)
 class Stall:
     """Nothing more passes in this direction, for a while or for ever. Toxiproxy: timeout."""
 
@@ -113,7 +129,7 @@ class SlowClose:
     seconds: float
 
 
-Fault = Latency | Bandwidth | Slicer | Cut | Reset | Stall | HalfOpen | Corrupt | SlowClose
+Fault = Latency | Bandwidth | Slicer | Cut | Reset | Close | Stall | HalfOpen | Corrupt | SlowClose
 
 
 @attrs.frozen(kw_only=True)

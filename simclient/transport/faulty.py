@@ -18,7 +18,7 @@ import trio
 
 from .endings import cut_stream, reset_stream
 from .fault_line import Line, Pass, PlacedFault, Step, Strike, Wait
-from .faults import ConnectionFaults, Cut, FaultPlan, HalfOpen, Reset, Stall
+from .faults import Close, ConnectionFaults, Cut, FaultPlan, HalfOpen, Reset, Stall
 from .streams import StreamOpener
 
 __all__ = ["FaultyStream", "OnFault", "faulty_opener"]
@@ -55,7 +55,7 @@ class FaultyStream(trio.abc.Stream):
             on_fault: Told of each fault that has a place, when it strikes.
         """
         dice = random.Random(faults.seed)  # noqa: S311  # reproducible on purpose
-        upstream, downstream = Line(faults.upstream, dice), Line(faults.downstream, dice)
+        upstream, downstream = Line(faults.upstream, dice, is_upstream=True), Line(faults.downstream, dice)
         self._inner = stream
         self._outbound, self._inbound = (downstream, upstream) if is_server else (upstream, downstream)
         self._on_fault = on_fault
@@ -81,6 +81,8 @@ class FaultyStream(trio.abc.Stream):
                         await self._is_over.wait()
                 case Strike(fault):
                     self._strike(fault, is_inbound=False)
+                    if isinstance(fault, Close) and isinstance(self._inner, trio.abc.HalfCloseableStream):
+                        await self._inner.send_eof()
                 case Pass(piece):
                     await self._inner.send_all(piece)
         self._require_open()
@@ -169,6 +171,8 @@ class FaultyStream(trio.abc.Stream):
                 self.reset()
             case HalfOpen():
                 self._hears_nothing = self._says_nothing = True
+            case Close():
+                self._has_received_end = is_inbound
             case Stall(seconds=math.inf) if is_inbound:
                 self._hears_nothing = True
             case Stall(seconds=math.inf):

@@ -19,7 +19,7 @@ class SubscribeOptions(WireValue):
     shares_its_object: ClassVar[bool] = True
 
     replay_from_slot: Annotated[I64 | None, OMIT_DEFAULT] = None
-    """Send again what happened from this slot on (inclusive); None: only what is to come."""
+    """Begin with what happened from this slot on (inclusive); None: with the first slot of the session."""
     compression: Annotated[Literal["zstd"] | None, OMIT_DEFAULT] = None
     """Ask for the zstd stream."""
     intra_slot_updates: Annotated[bool, OMIT_DEFAULT, ONLY_0_28] = False

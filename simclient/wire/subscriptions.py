@@ -229,7 +229,7 @@ def write_subscribe(
     Args:
         key: What to subscribe to.
         request_id: Unique on its socket; the acknowledgement carries it.
-        replay_from_slot: Send again what happened from this slot on (inclusive); None: only what is to come.
+        replay_from_slot: Begin with what happened from this slot on (inclusive); None: with the first slot of the session.
         compress: Ask for the zstd stream; a server without it goes on in text.
         commitment: For transactions and logs.
     """

@@ -15,6 +15,7 @@ from simclient.protocol.budget import BudgetLimits
 from simclient.session.limits import Limits
 from simclient.transport.faults import (
     Bandwidth,
+    Close,
     ConnectionFaults,
     Cut,
     Fault,
@@ -38,6 +39,7 @@ from .blocks import FIRST_SLOT, PAYEE_ADDRESS, write_payments
         ("cut", Cut()),
         ("cut:at_message=50", Cut(at_message=50)),
         ("stall:at_byte=20000,seconds=5", Stall(at_byte=20_000, seconds=5)),
+        ("close:at_message=5,code=1001", Close(at_message=5, code=1001)),
         ("half-open:at_message=0", HalfOpen(at_message=0)),
     ],
 )
@@ -69,7 +71,7 @@ def test_random_faults_are_those_of_the_seed() -> None:
 @pytest.mark.parametrize(
     ("specification", "said"),
     [
-        ("", "there are bandwidth, corrupt"),
+        ("", "there are bandwidth, close"),
         ("lag", "no kind of fault is called 'lag'; there are"),
         ("latency", "missing required field `seconds`"),
         ("latency:seconds", "'seconds' is not OPTION=VALUE"),
@@ -124,4 +126,4 @@ async def test_a_session_loses_nothing_on_a_faulty_simulator(tmp_path: Path) -> 
 
 def test_every_kind_is_known() -> None:
     """The list that a message shows is the list that is read."""
-    assert len(CHAOS_KINDS) == 11
+    assert len(CHAOS_KINDS) == 12

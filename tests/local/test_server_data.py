@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from simclient.local.server.limits import SimulatorLimits
 from simclient.local.server.replay_log import LogLimits
 
 from .blocks import FIRST_SLOT, LAMPORTS, PAYEE_ADDRESS, PAYER_ADDRESS, SYSTEM_PROGRAM, write_payments
-from .clients import Message, closing_code, get, going_on, open_control, open_data, post
+from .clients import Control, Message, closing_code, get, going_on, open_control, open_data, post
 
 LAST_SLOT = FIRST_SLOT + 4
 PROGRAM = {"address_type": "program"}
@@ -97,15 +99,33 @@ async def test_replay_begins_with_the_slot_itself(payments: Path) -> None:
             assert slots(await data.until_complete()) == [FIRST_SLOT + 2, FIRST_SLOT + 3, FIRST_SLOT + 4]
 
 
-async def test_without_replay_the_past_is_not_sent(payments: Path) -> None:
-    """A subscription without `replayFromSlot` begins with what comes next."""
+async def test_without_a_cursor_everything_comes(payments: Path) -> None:
+    """A socket that is lost before its first notification comes back without `replayFromSlot`, and misses nothing."""
     async with open_local_simulator([payments]) as simulator, open_control(simulator) as control:
         await control.create(FIRST_SLOT, LAST_SLOT)
+        async with open_data(simulator, control) as lost:
+            await lost.subscribe(1, "accountDiffSubscribe", PAYEE_ADDRESS)
         await control.advance(4)
         async with open_data(simulator, control) as data:
             await data.subscribe(1, "accountDiffSubscribe", PAYEE_ADDRESS)
             await control.advance(9)
-            assert slots(await data.until_complete()) == [LAST_SLOT]
+            assert slots(await data.until_complete()) == list(range(FIRST_SLOT, LAST_SLOT + 1))
+
+
+async def test_without_a_cursor_what_is_kept_comes(tmp_path: Path) -> None:
+    """Where the oldest notifications were dropped, a subscription without `replayFromSlot` begins with the oldest that is left."""
+    path = write_payments(tmp_path / "many.bundle", slots=20, payments=5)
+    limits = SimulatorLimits(notifications=LogLimits(memory_bytes=20_000, disk_bytes=0))
+    async with open_local_simulator([path], limits=limits) as simulator, open_control(simulator) as control:
+        await control.create(FIRST_SLOT, FIRST_SLOT + 19)
+        await control.advance(10)
+        async with open_data(simulator, control) as data:
+            assert "result" in await data.subscribe(1, "accountDiffSubscribe", PAYEE_ADDRESS)
+            await control.advance(10)
+            seen = slots(await data.until_complete())
+
+    assert FIRST_SLOT < seen[0] < FIRST_SLOT + 10
+    assert sorted(set(seen)) == list(range(seen[0], FIRST_SLOT + 20))
 
 
 async def test_what_is_no_longer_kept_cannot_be_replayed(tmp_path: Path) -> None:
@@ -224,6 +244,60 @@ async def test_the_data_socket_ends_with_its_session(payments: Path) -> None:
             assert await closing_code(data.socket) == 1001
 
 
+@asynccontextmanager
+async def open_closed(simulator: LocalSimulator, *, last_slot: int = LAST_SLOT) -> AsyncGenerator[Control]:
+    """Run a session up to `last_slot`, and close it, as the official client does when it has read `completed`."""
+    async with open_control(simulator) as control:
+        await control.create(FIRST_SLOT, LAST_SLOT)
+        await control.advance(last_slot - FIRST_SLOT + 1)
+        assert (await control.ask("closeBacktestSession"))["method"] == "success"
+        yield control
+
+
+async def test_a_completed_session_gives_what_was_missed_after_it_was_closed(payments: Path) -> None:
+    """A client whose data socket is down when it reads `completed` closes the session, and comes back for the rest of each stream."""
+    async with open_local_simulator([payments]) as simulator, open_closed(simulator) as control:
+        async with open_data(simulator, control) as data:
+            one = await data.subscribe(1, "accountDiffSubscribe", PAYEE_ADDRESS, replayFromSlot=FIRST_SLOT + 2)
+            seen = await data.until_complete()
+            other = await data.subscribe(2, "logsSubscribe", {"mentions": [PAYEE_ADDRESS]})
+            more = await data.until_complete()
+
+    assert slots(seen) == list(range(FIRST_SLOT + 2, LAST_SLOT + 1))
+    assert slots(more) == list(range(FIRST_SLOT, LAST_SLOT + 1))
+    assert [seen[-1]["params"]["subscription"], more[-1]["params"]["subscription"]] == [one["result"], other["result"]]
+
+
+async def test_nothing_else_of_a_closed_session_is_left(payments: Path) -> None:
+    """Its RPC is gone, nobody can attach to it, its place is free, and a data socket on which nothing is asked for is closed."""
+    limits = SimulatorLimits(max_sessions=1, close_seconds=0.1)
+    async with open_local_simulator([payments], limits=limits) as simulator, open_closed(simulator) as control:
+        assert (await post(simulator, control.endpoint, "getSlot")).status_code == 404
+        async with open_data(simulator, control) as data, open_control(simulator) as again:
+            assert await closing_code(data.socket) == 1001
+            session = {"session_id": control.session_id, "last_sequence": None}
+            refused = await again.ask("attachBacktestSession", session)
+            await again.create(FIRST_SLOT, LAST_SLOT)
+
+    assert "sessionNotFound" in refused["params"]
+
+
+async def test_a_session_that_was_closed_before_its_end_is_gone(payments: Path) -> None:
+    """Whoever closes it does not want the rest."""
+    async with open_local_simulator([payments]) as simulator, open_closed(simulator, last_slot=FIRST_SLOT) as control:
+        assert await handshake_status(simulator, control.endpoint) == 404
+
+
+@pytest.mark.parametrize("limits", [SimulatorLimits(closed_seconds=0), SimulatorLimits(max_sessions=1)])
+async def test_closed_sessions_are_kept_within_bounds(payments: Path, limits: SimulatorLimits) -> None:
+    """Only for some time, and only the newest."""
+    async with open_local_simulator([payments], limits=limits) as simulator, open_closed(simulator) as first:
+        async with open_closed(simulator):
+            with trio.fail_after(30):
+                while await handshake_status(simulator, first.endpoint) != 404:
+                    await trio.lowlevel.checkpoint()
+
+
 # RPC and other paths
 
 
@@ -254,7 +328,7 @@ async def test_an_unknown_session_has_no_endpoint(payments: Path) -> None:
     """RPC and WebSocket of a session that is not there are answered with 404."""
     async with open_local_simulator([payments]) as simulator:
         assert (await post(simulator, "/backtest/nobody", "getSlot")).status_code == 404
-        assert await refused_status(simulator, "/backtest/nobody") == 404
+        assert await handshake_status(simulator, "/backtest/nobody") == 404
 
 
 async def test_the_ranges_are_those_of_the_bundles(payments: Path) -> None:
@@ -301,8 +375,8 @@ async def test_a_bundle_put_in_anothers_place_is_read_anew(tmp_path: Path) -> No
     assert gains == [5, 10]
 
 
-async def refused_status(simulator: LocalSimulator, path: str) -> int:
-    """Return the status that a WebSocket handshake is refused with."""
+async def handshake_status(simulator: LocalSimulator, path: str) -> int:
+    """Return the status that a WebSocket handshake is answered with."""
     with trio.fail_after(30):
         async with await trio.open_tcp_stream("127.0.0.1", simulator.port) as stream:
             await stream.send_all(

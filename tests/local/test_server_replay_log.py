@@ -117,3 +117,15 @@ def test_nothing_that_is_kept_is_lost_or_out_of_order(sizes: list[int], disk_byt
 def test_the_end_is_empty() -> None:
     """At the end there is nothing to read."""
     assert list(small_log().read(0, 5)) == []
+
+
+async def test_what_is_put_away_is_read_from_disk() -> None:
+    """Every position is where it was, also after a second time."""
+    log = small_log(disk_bytes=10**6)
+    fill(log, 105)
+    await log.put_away()
+    await log.put_away()
+
+    assert read_all(log, 0) == list(range(105))
+    assert read_all(log, 101) == list(range(101, 105))
+    assert log.read(105, 1) == []

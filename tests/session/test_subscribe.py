@@ -12,7 +12,7 @@ from simclient.session.managed import open_backtest_session
 from simclient.testing import ControlPeer, DataPeer, Verdict, account_diff, numbered_diffs, open_scripted_server
 from simclient.wire.notifications import AccountDiff
 from simclient.wire.requests import Continue
-from simclient.wire.responses import Completed, ReadyForContinue
+from simclient.wire.responses import Completed, ReadyForContinue, SlotNotification
 from simclient.wire.subscriptions import AccountDiffs
 
 PROGRAM = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"
@@ -122,6 +122,37 @@ async def test_leaving_its_block_ends_a_subscription() -> None:
 
     assert isinstance(first, AccountDiff)
     assert closed_with == [1000]
+
+
+async def test_what_was_before_an_added_subscription_is_not_asked_for() -> None:
+    """A server that is not told where to begin sends the whole session so far: the slot after the last one is named."""
+
+    async def run_two(peer: ControlPeer) -> None:
+        await peer.accept_create()
+        await peer.send(ReadyForContinue())
+        await peer.expect(Continue)
+        await peer.send(SlotNotification(slot=100), SlotNotification(slot=101), ReadyForContinue())
+        await peer.expect(Continue)
+        await peer.send(Completed())
+        await peer.accept_close()
+
+    async def data(peer: DataPeer) -> None:
+        request = await peer.accept_subscribe()
+        assert request.replay_from_slot == 102
+        await peer.notify(account_diff(102))
+        await peer.complete()
+        await peer.hold()
+
+    async with open_scripted_server(control=[run_two], data=[data]) as server:
+        async with open_backtest_session(server.url, start_slot=100, end_slot=105, limits=QUICK) as session:
+            with trio.fail_after(10):
+                assert isinstance(await anext(session), ReadyForContinue)
+                await session.advance(2)
+                while not isinstance(await anext(session), ReadyForContinue):
+                    pass
+                async with session.subscribe(AccountDiffs(program=PROGRAM)) as stream:
+                    await session.advance()
+                    assert len([event async for event in stream]) == 1
 
 
 async def test_a_subscription_may_begin_in_the_past() -> None:

@@ -20,6 +20,7 @@ from simclient.transport.faults import (
     ENDING,
     SLOWING,
     Bandwidth,
+    Close,
     ConnectionFaults,
     Corrupt,
     Cut,
@@ -35,7 +36,7 @@ from simclient.transport.faults import (
     random_faults,
 )
 from simclient.transport.faulty import FaultyStream, faulty_opener
-from simclient.transport.frames import encode_frames, encode_ping
+from simclient.transport.frames import encode_close, encode_frames, encode_ping
 from simclient.transport.messages import MessageCounter
 
 HEAD = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"
@@ -170,6 +171,16 @@ def test_waits_are_as_long_as_they_were_ordered() -> None:
     assert list(line(stall).take(b"ab")) == [Pass(b"a"), Strike(stall), Wait(3), Pass(b"b")]
 
 
+def test_a_goodbye_is_masked_on_its_way_up() -> None:
+    """A client's frames are; the code and the reason are those asked for."""
+    sent = HEAD + encode_frames([(False, b"one")], is_client=True)
+    line = Line((Close(at_message=1, reason="soon"),), random.Random(0), is_upstream=True)
+    server = FrameProtocol(client=False, extensions=[])
+    server.receive_bytes(passed(line, sent, b"never heard")[len(HEAD) :])
+
+    assert [frame.payload for frame in server.received_frames()] == ["one", (1012, "soon")]
+
+
 # Streams
 
 
@@ -238,6 +249,17 @@ async def test_a_cut_on_the_way_up_wakes_a_reader(autojump_clock: trio.testing.M
             await ends.faulty.send_all(b"abc")
 
     assert await read_all(ends.plain) == b"ab"
+
+
+async def test_after_a_goodbye_the_other_way_still_arrives(autojump_clock: trio.testing.MockClock) -> None:
+    """A server that leaves by a close frame has had what was said to it; what it says later is not heard."""
+    message = encode_frames([(False, b"one")])
+    ends = faulty_ends(downstream=[Close(at_message=1, code=1001, reason="soon")])
+    await ends.plain.send_all(HEAD + message + message)
+    await ends.faulty.send_all(b"still")
+
+    assert await read_all(ends.faulty) == HEAD + message + encode_close(1001, "soon", is_client=False)
+    assert await ends.plain.receive_some() == b"still"
 
 
 async def test_a_stall_passes_or_lasts(autojump_clock: trio.testing.MockClock) -> None:

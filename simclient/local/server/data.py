@@ -1,16 +1,23 @@
 """The data plane of one connection: subscriptions in, notifications and end markers out.
 
-A subscription is a position in the session's log: there is no queue per reader, and a slow one holds up its own session only. Compressed
-notifications of one connection are one zstd stream; acknowledgements are text.
+A subscription is a position in the session's log: there is no queue per reader, and a slow one holds up its own session only. One
+without `replayFromSlot` begins with the oldest notification kept, not with the next one: a client whose socket is lost before its first
+notification comes back without a cursor, and counts on that. Compressed notifications of one connection are one zstd stream;
+acknowledgements are text.
+
+Source: `SubscribeConfig`, simulator-api 0.9.0 ("rather than streaming the full history"), and `subscribe` in `managed/subscription.rs`,
+simulator-client 0.9.0 and 0.28.0.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import final
 
 import attrs
 import msgspec
+import trio
 
 from ...errors import ConnectionLost, RemoteProtocolError
 from ...transport.frames import encode_frames
@@ -121,13 +128,20 @@ class DataConnection:
 
     async def speak(self) -> Farewell:
         """Send notifications as they come, until the session has gone; a completed one only after the end markers."""
-        while not self._session.has_ended or (self._session.has_completed and self._subscriptions):
+        while not self._session.has_ended or self._session.has_completed:
             has_sent = False
             for subscription in list(self._subscriptions.values()):
                 has_sent |= await self._send_some(subscription)
-            if not has_sent:
-                await self._session.bell.wait()
+            if not has_sent and await self._nothing_comes():
+                break
         return Farewell(code=_GONE, reason="the session has ended")
+
+    async def _nothing_comes(self) -> bool:
+        """Wait until something has changed; True: that will not be, as the session has ended and nobody subscribes."""
+        may_leave = self._session.has_ended and not self._subscriptions
+        with trio.move_on_after(self._limits.close_seconds if may_leave else math.inf) as waiting:
+            await self._session.bell.wait()
+        return waiting.cancelled_caught
 
     def leave(self) -> None:
         """The socket has gone."""
@@ -147,7 +161,7 @@ class DataConnection:
 
         log = self._session.notifications
         slot = request.replay_from_slot
-        start = log.end if slot is None else self._session.position_of(slot)
+        start = log.oldest if slot is None else self._session.position_of(slot)
         if start < log.oldest:
             message = (
                 f"slot {slot} is no longer kept for replay; the oldest notification kept has position {log.oldest}"

@@ -49,6 +49,8 @@ class SimulatorLimits:
     """What a session keeps of its control events: on disk more than ten million slot notifications."""
     parallel_disconnect_seconds: int = 300
     """How long a parallel session is kept without a client that does not say: the official client leaves it to the server."""
+    closed_seconds: float = 300.0
+    """How long a completed session that was closed still gives its notifications: the reconnect budget of the official client."""
     max_disconnect_seconds: int = 900
     """The longest time a session is kept without a client. Source: the service's cap on `disconnectTimeoutSecs`."""
 

@@ -22,6 +22,7 @@ from typing import BinaryIO, Final, Generic, TypeVar, cast, final
 
 import attrs
 import msgspec
+import trio
 import zstandard
 
 __all__ = ["LogLimits", "Reader", "ReplayLog"]
@@ -149,6 +150,18 @@ class ReplayLog(Generic[_T]):
     def remove_reader(self, reader: Reader) -> None:
         """Forget a reader."""
         self._readers.discard(reader)
+
+    async def put_away(self) -> None:
+        """Write everything to disk, chunk by chunk: nothing more will come, and few will ask.
+
+        Raises:
+            OSError: There was no room for it on the disk.
+        """
+        if self._kept[-1].items:
+            self._kept.append(_Chunk(self.end))
+        while len(self._kept) > 1:
+            self._spill(self._kept.popleft())
+            await trio.lowlevel.checkpoint()
 
     def _chunk_at(self, position: int) -> _Chunk[_T]:
         chunks = self._spilled if position < self._kept[0].first else self._kept

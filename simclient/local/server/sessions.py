@@ -17,6 +17,7 @@ from ...wire.requests import CreateSession
 from ..engine import EngineTemplates
 from .bell import Bell
 from .bundles import Piece, ServedBundles
+from .closed import ClosedSessions
 from .control_session import ControlSession
 from .limits import SimulatorLimits
 from .reading import Reading
@@ -47,6 +48,7 @@ class Sessions:
         self._limits = limits
         self._nursery = nursery
         self._engines = EngineTemplates(nursery, most_bytes=limits.max_engine_bytes)
+        self._closed = ClosedSessions(limits, nursery)
         self._controls: dict[str, ControlSession] = {}
         self._by_session: dict[str, ControlSession] = {}
         self._tokens: dict[str, str] = {}
@@ -81,6 +83,10 @@ class Sessions:
         """Find a session, also one of a parallel run."""
         control = self._by_session.get(session_id)
         return None if control is None else control.members.get(session_id)
+
+    def get_with_data(self, session_id: str) -> ServedSession | None:
+        """Find a session that has notifications to give: also a completed one that was closed a short while ago."""
+        return self.get(session_id) or self._closed.get(session_id)
 
     def attach(self, session_id: str, last_sequence: int, client: Client) -> ControlSession:
         """Find a single session. A sub-session is taken out of its parallel run, and is a single one from then on.
@@ -118,10 +124,15 @@ class Sessions:
             self._tokens.pop(control.token, None)
 
     def end_member(self, session_id: str) -> None:
-        """End one session and its engine; its control session still knows what it has said."""
+        """End one session and its engine; its control session still knows what it has said, and a completed one is kept a while."""
         control = self._by_session.pop(session_id, None)
-        if control is not None:
-            control.members[session_id].end("the session was closed")
+        if control is None:
+            return
+
+        session = control.members[session_id]
+        session.end("the session was closed")
+        if session.has_completed:
+            self._closed.keep(session)
 
     def abandon(self, control: ControlSession, owner: object) -> None:
         """A control connection has gone: keep what it held for as long as its creator asked, if nobody else holds it."""

@@ -211,7 +211,7 @@ class LocalSimulator:
             raise HttpRefused(refusal(403, refused))
 
         path = request.path.rstrip("/")
-        session = self._sessions.get(path.removeprefix(f"{_CONTROL_PATH}/"))
+        session = self._sessions.get_with_data(path.removeprefix(f"{_CONTROL_PATH}/"))
         if path != _CONTROL_PATH and session is None:
             raise HttpRefused(refusal(404, "there is no such session; it may have ended"))
 
