@@ -162,12 +162,12 @@ class WebSocket:
             return
 
         self._is_closing = True
+        self._end("it was closed by this side", code, reason)
         try:
             with trio.move_on_after(self._limits.close_seconds):
                 await self._say_goodbye(code, reason)
         finally:
             self._has_closed.set()
-            self._end("it was closed by this side", code, reason)
             await trio.aclose_forcefully(self._stream)
 
     async def _say_goodbye(self, code: int, reason: str) -> None:

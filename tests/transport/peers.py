@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import trio
 import trio.testing
 from wsproto import ConnectionType, WSConnection
@@ -15,12 +17,13 @@ class Peer:
 
     Attributes:
         request: The head of the opening request, as bytes.
-        frames: What the client sent after it, as wsproto events.
+        chats: How many messages of `chatter` were written.
     """
 
     def __init__(self, stream: trio.abc.Stream) -> None:
         self.stream = stream
         self.request = b""
+        self.chats = 0
         self._protocol = WSConnection(ConnectionType.SERVER)
         self._events: list[Event] = []
 
@@ -44,6 +47,14 @@ class Peer:
 
     async def say(self, *texts: str) -> None:
         await self.send(*(TextMessage(data=text) for text in texts))
+
+    async def chatter(self) -> None:
+        """Open the WebSocket, and say one message after another until the client has gone."""
+        await self.accept()
+        with suppress(trio.BrokenResourceError):
+            while True:
+                await self.say("x")
+                self.chats += 1
 
     async def receive(self) -> Event:
         """Return the next event of the client; EOF raises trio.EndOfChannel."""
@@ -85,6 +96,12 @@ def lockstep_peer() -> tuple[Peer, StreamOpener]:
     """Return a peer without buffers: what is written waits until it is read."""
     ours, theirs = trio.testing.lockstep_stream_pair()
     return Peer(theirs), opener_of(ours)
+
+
+def halting_peer(limit: int, *, then_break: bool = False) -> tuple[Peer, Halting]:
+    """Return a peer with endless buffers, and the client's end, which passes `limit` bytes of writing."""
+    ours, theirs = trio.testing.memory_stream_pair()
+    return Peer(theirs), Halting(ours, limit, then_break=then_break)
 
 
 class Halting(trio.abc.Stream):
