@@ -25,8 +25,8 @@ from .research.recording import SessionRecording as SessionRecording
 from .research.recording import open_recording as open_recording
 from .rpc import SessionRpc as SessionRpc
 from .session.backtest import BacktestSession as BacktestSession
-from .session.client import SimulatorClient as SimulatorClient
-from .session.client import open_client as open_client
+from .session.client.client import SimulatorClient as SimulatorClient
+from .session.client.client import open_client as open_client
 from .session.connections import ConnectionChange as ConnectionChange
 from .session.connections import ConnectionObserver as ConnectionObserver
 from .session.connections import ConnectionState as ConnectionState
@@ -37,7 +37,7 @@ from .session.managed import open_backtest_session as open_backtest_session
 from .session.options import Delivery as Delivery
 from .session.parallel import ParallelSession as ParallelSession
 from .session.parallel import open_parallel_session as open_parallel_session
-from .session.raw import RawSession as RawSession
+from .session.raw.session import RawSession as RawSession
 from .session.request import create_request as create_request
 from .session.statistics import SessionStatistics as SessionStatistics
 from .session.stream import NotificationStream as NotificationStream

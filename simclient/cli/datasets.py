@@ -34,7 +34,7 @@ async def credentials(
 
     import attrs
 
-    from ..session.client import open_client
+    from ..session.client.client import open_client
     from .run_config import server_url, user_agent
     from .terminal import print_json_text
     from .watching import print_line

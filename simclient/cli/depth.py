@@ -50,7 +50,7 @@ async def measure(
         InputError: The range cannot be used, or there is no server or no key.
         SimClientError: The server cannot be asked, or refuses; or it was waited for and failed.
     """
-    from ..session.client import open_client
+    from ..session.client.client import open_client
     from ..wire.http_bodies import DepthRequest
     from .run_config import server_url, user_agent
 
@@ -80,7 +80,7 @@ async def status(
     Raises:
         SimClientError: The server cannot be asked, or refuses.
     """
-    from ..session.client import open_client
+    from ..session.client.client import open_client
     from .run_config import server_url, user_agent
 
     async with open_client(server_url(url), user_agent=user_agent()) as client:
@@ -100,7 +100,7 @@ async def coverage(url: str | None = None, /, *, json: Annotated[bool, FLAG, Par
     Raises:
         SimClientError: The server cannot be asked, or refuses.
     """
-    from ..session.client import open_client
+    from ..session.client.client import open_client
     from .run_config import server_url, user_agent
     from .terminal import clean, print_json_text, result_console
 

@@ -7,7 +7,7 @@ from rich.table import Table
 from ..errors import SimClientError
 from ..research.plan import RunPlan, plan_run
 from ..research.values import RunConfig
-from ..session.client import SimulatorClient, open_client
+from ..session.client.client import SimulatorClient, open_client
 from ..wire.http_bodies import UsagePricing
 from ..wire.ranges import split_range
 from .terminal import clean, error_console, result_console

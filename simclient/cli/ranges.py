@@ -50,7 +50,7 @@ async def ranges(
     """
     from rich.table import Table
 
-    from ..session.client import open_client
+    from ..session.client.client import open_client
     from .run_config import server_url, user_agent
     from .terminal import print_json_text
 

@@ -42,7 +42,7 @@ async def usage(
     from rich.table import Table
 
     from ..research.plan import price_of
-    from ..session.client import open_client
+    from ..session.client.client import open_client
     from ..wire.http_bodies import ComputeTotals, UsagePricing
     from .run_config import server_url, user_agent
     from .terminal import clean, print_json_text, result_console

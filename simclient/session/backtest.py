@@ -19,7 +19,8 @@ from ..wire.codec import write_request
 from ..wire.detached import DetachedSession
 from ..wire.requests import Continue, ContinueTo
 from ..wire.subscriptions import Subscription, describe_subscription
-from .data_plane import DataPlane
+from .data.plane import DataPlane
+from .data.subscription import SubscriptionTask
 from .discoveries import DiscoveryPause, DiscoveryPauses
 from .inbox import Batches, Event, Inbox
 from .options import SessionOptions
@@ -27,7 +28,6 @@ from .request import Address, check_count, continue_request, continue_to_request
 from .run_state import RunState
 from .statistics import SessionStatistics
 from .stream import NotificationStream
-from .subscription import SubscriptionTask
 
 __all__ = ["BacktestSession", "ControlDoor", "SessionIdentity"]
 

@@ -28,10 +28,10 @@ from ..wire.subscriptions import Subscription
 from ..wire.urls import rpc_urls
 from .backtest import BacktestSession, SessionIdentity
 from .connections import ConnectionObserver, nobody_observes
-from .control import ControlTask
+from .control.opening import socket_opener, user_agent_of
+from .control.task import ControlTask
 from .credentials import is_loopback
 from .limits import Limits
-from .opening import socket_opener, user_agent_of
 from .options import Delivery, SessionOptions
 from .parts import Ground, SessionParts, slot_over_rpc
 from .request import DISCONNECT_TIMEOUT_SECONDS, SessionRequest, attach_request, create_request, refuse_beside_attach

@@ -25,11 +25,11 @@ from ..wire.reroute import RerouteParams
 from ..wire.subscriptions import Subscription
 from .backtest import BacktestSession, SessionIdentity
 from .connections import ConnectionObserver, nobody_observes
+from .control.opening import socket_opener, user_agent_of
+from .control.parallel import Lane, ParallelControl
 from .credentials import is_loopback
 from .limits import Limits
-from .opening import socket_opener, user_agent_of
 from .options import Delivery, SessionOptions
-from .parallel_control import Lane, ParallelControl
 from .parts import Ground, slot_over_rpc
 from .request import DISCONNECT_TIMEOUT_SECONDS, SessionRequest, create_request
 from .tasks import open_tasks

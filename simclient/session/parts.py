@@ -15,14 +15,14 @@ from ..wire.detached import Position
 from ..wire.subscriptions import Subscription
 from ..wire.urls import rpc_urls
 from .backtest import BacktestSession, ControlDoor, SessionIdentity
-from .data_plane import DataPlane
-from .drain import DrainCoordinator
+from .data.drain import DrainCoordinator
+from .data.plane import DataPlane
+from .data.turns import ReconnectTurns
 from .inbox import Inbox
 from .limits import Limits
 from .options import SessionOptions
 from .run_state import RunState
 from .tasks import Tasks
-from .turns import ReconnectTurns
 
 __all__ = ["Ground", "SessionParts", "slot_over_rpc"]
 

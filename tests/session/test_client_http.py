@@ -13,7 +13,7 @@ import pytest
 import trio
 
 from simclient.errors import ConnectionLost, HttpError, InputError, RemoteError, RemoteProtocolError
-from simclient.session.client import SimulatorClient, open_client
+from simclient.session.client.client import SimulatorClient, open_client
 from simclient.session.limits import Limits
 from simclient.testing import HttpAnswer, HttpRequest, open_scripted_server
 from simclient.wire.codec import write_value

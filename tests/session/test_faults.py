@@ -20,7 +20,7 @@ from simclient.errors import (
 )
 from simclient.protocol.budget import BudgetLimits
 from simclient.session.backtest import BacktestSession
-from simclient.session.client import open_client
+from simclient.session.client.client import open_client
 from simclient.session.inbox import Event
 from simclient.session.limits import Limits
 from simclient.session.managed import open_backtest_session

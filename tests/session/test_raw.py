@@ -20,9 +20,9 @@ from simclient.errors import (
 )
 from simclient.local import open_local_simulator
 from simclient.local.bundle import open_bundle, shipped_bundle
-from simclient.session.client import open_client
+from simclient.session.client.client import open_client
 from simclient.session.limits import Limits
-from simclient.session.raw import RawSession
+from simclient.session.raw.session import RawSession
 from simclient.session.request import create_request
 from simclient.testing import ControlPeer, ControlScript, DataPeer, DataScript, account_diff, open_scripted_server
 from simclient.wire.discovery import ProgramExecuted

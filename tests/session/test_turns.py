@@ -8,9 +8,9 @@ import trio
 import trio.testing
 
 from simclient.protocol.budget import BudgetLimits, ReconnectBudget
+from simclient.session.data.turns import FREE_ATTEMPTS, ReconnectTurns
 from simclient.session.limits import Limits
 from simclient.session.managed import open_backtest_session
-from simclient.session.turns import FREE_ATTEMPTS, ReconnectTurns
 from simclient.testing import ControlPeer, DataPeer, open_scripted_server
 from simclient.wire.responses import Completed, ReadyForContinue
 from simclient.wire.subscriptions import AccountDiffs

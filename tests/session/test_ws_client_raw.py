@@ -12,7 +12,7 @@ import pytest
 import trio
 
 from simclient.errors import HttpError, RemoteError
-from simclient.session.client import open_client
+from simclient.session.client.client import open_client
 from simclient.session.request import create_request
 from simclient.testing import ControlPeer, HttpAnswer, HttpRequest, open_scripted_server
 from simclient.wire.failures import NoMoreBlocks

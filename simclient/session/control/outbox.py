@@ -11,10 +11,10 @@ from typing import final
 
 import trio
 
-from ..errors import ConnectionLost
-from ..transport.websocket import WebSocket
-from ..wire.codec import write_request
-from ..wire.requests import ControlRequest
+from ...errors import ConnectionLost
+from ...transport.websocket import WebSocket
+from ...wire.codec import write_request
+from ...wire.requests import ControlRequest
 
 __all__ = ["Outbox"]
 

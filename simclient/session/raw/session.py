@@ -12,24 +12,24 @@ from typing import final
 
 import trio
 
-from ..errors import ConnectionLost, InputError, LocalProtocolError
-from ..protocol.coverage import CoverageReport
-from ..protocol.raw import AdvanceProgress
-from ..protocol.waits import CloseWait, CreatedSession, ProgressWait, ResumeWait, StatusWait
-from ..rpc import SessionRpc
-from ..transport.http import HttpClient
-from ..wire.accounts import AccountData
-from ..wire.names import short_id
-from ..wire.requests import CloseSession, Continue, ContinueTo, ControlRequest, ResumeAttachedSession
-from ..wire.responses import Completed, ControlResponse
-from ..wire.subscriptions import Subscription
-from ..wire.urls import rpc_urls, websocket_url
-from .options import SessionOptions
-from .raw_opening import RawIdentity
-from .raw_reader import OnEvent, RawReader
-from .raw_stream import open_raw_stream
-from .request import Address, continue_request, continue_to_request
-from .stream import NotificationStream
+from ...errors import ConnectionLost, InputError, LocalProtocolError
+from ...protocol.coverage import CoverageReport
+from ...protocol.raw import AdvanceProgress
+from ...protocol.waits import CloseWait, CreatedSession, ProgressWait, ResumeWait, StatusWait
+from ...rpc import SessionRpc
+from ...transport.http import HttpClient
+from ...wire.accounts import AccountData
+from ...wire.names import short_id
+from ...wire.requests import CloseSession, Continue, ContinueTo, ControlRequest, ResumeAttachedSession
+from ...wire.responses import Completed, ControlResponse
+from ...wire.subscriptions import Subscription
+from ...wire.urls import rpc_urls, websocket_url
+from ..options import SessionOptions
+from ..request import Address, continue_request, continue_to_request
+from ..stream import NotificationStream
+from .opening import RawIdentity
+from .reader import OnEvent, RawReader
+from .stream import open_raw_stream
 
 __all__ = ["RawSession"]
 

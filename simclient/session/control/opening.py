@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import partial
 from importlib.metadata import version
 
-from ..transport.websocket import open_websocket
-from .credentials import Secret, control_headers
+from ...transport.websocket import open_websocket
+from ..credentials import Secret, control_headers
+from ..options import SessionOptions
 from .link import OpenSocket
-from .options import SessionOptions
 
 __all__ = ["socket_opener", "user_agent_of"]
 

@@ -7,15 +7,15 @@ from typing import final
 
 import trio
 
-from ..errors import SimClientError
-from ..protocol.commands import AskSlot, Command, Complete, Deliver, Fail, Moved, Opened, Withdraw
-from ..protocol.control import ControlMachine
-from ..protocol.progress import SessionProgress
-from ..wire.requests import Continue, ContinueTo
-from ..wire.responses import Completed, SessionAttached, SessionCreated, SlotNotification
-from .connections import ConnectionObserver
-from .inbox import Inbox
-from .limits import Limits
+from ...errors import SimClientError
+from ...protocol.commands import AskSlot, Command, Complete, Deliver, Fail, Moved, Opened, Withdraw
+from ...protocol.control import ControlMachine
+from ...protocol.progress import SessionProgress
+from ...wire.requests import Continue, ContinueTo
+from ...wire.responses import Completed, SessionAttached, SessionCreated, SlotNotification
+from ..connections import ConnectionObserver
+from ..inbox import Inbox
+from ..limits import Limits
 from .link import ControlLink, OpenSocket
 
 __all__ = ["ControlTask"]

@@ -9,16 +9,16 @@ from typing import final
 import attrs
 import trio
 
-from ..errors import SimClientError
-from ..protocol.subscription import SubscriptionMachine
-from ..wire.subscriptions import Subscription
-from .inbox import Inbox
-from .options import SessionOptions
-from .request import positions_from
-from .stream import NotificationStream
-from .subscription import SubscriptionTask
-from .tasks import open_tasks
-from .turns import ReconnectTurns
+from ...errors import SimClientError
+from ...protocol.subscription import SubscriptionMachine
+from ...wire.subscriptions import Subscription
+from ..data.subscription import SubscriptionTask
+from ..data.turns import ReconnectTurns
+from ..inbox import Inbox
+from ..options import SessionOptions
+from ..request import positions_from
+from ..stream import NotificationStream
+from ..tasks import open_tasks
 
 __all__ = ["open_raw_stream"]
 

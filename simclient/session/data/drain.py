@@ -9,9 +9,9 @@ from contextlib import suppress
 
 import trio
 
-from ..protocol.drain import DrainMachine, DrainState
-from ..wire.responses import Completed
-from .inbox import Inbox
+from ...protocol.drain import DrainMachine, DrainState
+from ...wire.responses import Completed
+from ..inbox import Inbox
 from .subscription import SubscriptionTask
 
 __all__ = ["DrainCoordinator"]

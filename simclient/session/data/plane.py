@@ -7,15 +7,15 @@ from typing import final
 
 import trio
 
-from ..errors import SimClientError
-from ..protocol.subscription import SubscriptionMachine
-from ..wire.detached import Position
-from ..wire.subscriptions import Subscription
+from ...errors import SimClientError
+from ...protocol.subscription import SubscriptionMachine
+from ...wire.detached import Position
+from ...wire.subscriptions import Subscription
+from ..options import Delivery, SessionOptions
+from ..statistics import DataCounts
+from ..tasks import Tasks
 from .drain import DrainCoordinator
-from .options import Delivery, SessionOptions
-from .statistics import DataCounts
 from .subscription import HandOn, SubscriptionTask
-from .tasks import Tasks
 from .turns import ReconnectTurns
 
 __all__ = ["DataPlane", "Running"]

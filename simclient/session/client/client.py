@@ -20,13 +20,13 @@ from typing import final
 
 import trio
 
-from ..errors import InputError, LocalProtocolError, RemoteError, RemoteProtocolError
-from ..protocol.raw import RawMachine
-from ..protocol.waits import CreatedSession
-from ..transport.http import HttpClient
-from ..transport.streams import StreamOpener
-from ..transport.websocket import WebSocket
-from ..wire.http_bodies import (
+from ...errors import InputError, LocalProtocolError, RemoteError, RemoteProtocolError
+from ...protocol.raw import RawMachine
+from ...protocol.waits import CreatedSession
+from ...transport.http import HttpClient
+from ...transport.streams import StreamOpener
+from ...transport.websocket import WebSocket
+from ...wire.http_bodies import (
     BundleBuild,
     BundleBuildList,
     BundleBuildRequest,
@@ -39,19 +39,19 @@ from ..wire.http_bodies import (
     SnapshotSlot,
     UsageReport,
 )
-from ..wire.instants import Instant
-from ..wire.ranges import AvailableRange, BundleKind, RangeScope, filter_ranges, read_bound, read_ranges
-from ..wire.requests import CreateSession
-from ..wire.urls import control_url, redact
-from .credentials import find_key
+from ...wire.instants import Instant
+from ...wire.ranges import AvailableRange, BundleKind, RangeScope, filter_ranges, read_bound, read_ranges
+from ...wire.requests import CreateSession
+from ...wire.urls import control_url, redact
+from ..control.opening import socket_opener, user_agent_of
+from ..credentials import find_key
+from ..limits import Limits
+from ..options import SessionOptions
+from ..raw.opening import RawIdentity, attach_raw, create_raw
+from ..raw.reader import RawReader
+from ..raw.session import RawSession
 from .host import ControlHost, path_of
-from .limits import Limits
-from .opening import socket_opener, user_agent_of
-from .options import SessionOptions
 from .polling import poll
-from .raw import RawSession
-from .raw_opening import RawIdentity, attach_raw, create_raw
-from .raw_reader import RawReader
 from .usage import SessionUsages, time_text
 
 __all__ = ["SimulatorClient", "open_client"]

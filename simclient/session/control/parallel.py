@@ -11,17 +11,17 @@ from typing import final
 
 import trio
 
-from ..errors import SimClientError
-from ..protocol.commands import AskSlot, Command, Complete, Deliver, Fail, ForSubSession, OpenedParallel, Withdraw
-from ..protocol.parallel import ParallelMachine
-from ..protocol.progress import SessionProgress
-from ..wire.requests import Continue, ContinueTo
-from ..wire.responses import SessionCreated, SessionsCreatedV2, SlotNotification
-from .connections import ConnectionObserver
-from .limits import Limits
+from ...errors import SimClientError
+from ...protocol.commands import AskSlot, Command, Complete, Deliver, Fail, ForSubSession, OpenedParallel, Withdraw
+from ...protocol.parallel import ParallelMachine
+from ...protocol.progress import SessionProgress
+from ...wire.requests import Continue, ContinueTo
+from ...wire.responses import SessionCreated, SessionsCreatedV2, SlotNotification
+from ..connections import ConnectionObserver
+from ..limits import Limits
+from ..parts import SessionParts
+from ..tasks import Tasks
 from .link import ControlLink, OpenSocket
-from .parts import SessionParts
-from .tasks import Tasks
 
 __all__ = ["Lane", "ParallelControl"]
 

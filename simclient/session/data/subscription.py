@@ -13,15 +13,15 @@ from contextlib import AbstractAsyncContextManager
 
 import trio
 
-from ..errors import ConnectError, ConnectionLost, RemoteProtocolError, SimClientError, SubscriptionFailed
-from ..protocol.budget import ReconnectBudget
-from ..protocol.subscription import Notification, Received, SubscriptionMachine
-from ..transport.feed import Feed, Run
-from ..wire.subscriptions import describe_subscription
-from .connections import ConnectionChange, ConnectionObserver, ConnectionState
-from .limits import Limits
-from .link import LATE_SECONDS
-from .tasks import open_tasks
+from ...errors import ConnectError, ConnectionLost, RemoteProtocolError, SimClientError, SubscriptionFailed
+from ...protocol.budget import ReconnectBudget
+from ...protocol.subscription import Notification, Received, SubscriptionMachine
+from ...transport.feed import Feed, Run
+from ...wire.subscriptions import describe_subscription
+from ..connections import ConnectionChange, ConnectionObserver, ConnectionState
+from ..control.link import LATE_SECONDS
+from ..limits import Limits
+from ..tasks import open_tasks
 from .turns import ReconnectTurns, Turn
 
 __all__ = ["HandOn", "SubscriptionTask"]

@@ -7,9 +7,9 @@ from typing import TypeVar
 
 import trio
 
-from ..errors import ConnectError, ConnectionLost, HttpError, RemoteError
-from ..transport.http import is_temporary
-from ..wire.http_bodies import BundleBuild, DepthStatus
+from ...errors import ConnectError, ConnectionLost, HttpError, RemoteError
+from ...transport.http import is_temporary
+from ...wire.http_bodies import BundleBuild, DepthStatus
 
 __all__ = ["poll"]
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import TypeVar, cast, final
 from urllib.parse import quote, urlencode
 
-from ..errors import InputError, RemoteProtocolError
-from ..transport.http import HttpClient
-from ..wire.codec import read_value, write_value
-from ..wire.urls import http_base
-from .credentials import KEY_VARIABLE, Secret, control_headers, is_loopback
+from ...errors import InputError, RemoteProtocolError
+from ...transport.http import HttpClient
+from ...wire.codec import read_value, write_value
+from ...wire.urls import http_base
+from ..credentials import KEY_VARIABLE, Secret, control_headers, is_loopback
 
 __all__ = ["ControlHost", "Query", "path_of"]
 

@@ -9,13 +9,13 @@ from typing import final
 
 import trio
 
-from ..errors import ConnectionLost, LocalProtocolError, SessionClosed
-from ..protocol.raw import RawMachine
-from ..protocol.waits import Wait
-from ..transport.websocket import WebSocket
-from ..wire.codec import read_response, write_request
-from ..wire.requests import ControlRequest
-from ..wire.responses import ControlResponse, SequencedResponse
+from ...errors import ConnectionLost, LocalProtocolError, SessionClosed
+from ...protocol.raw import RawMachine
+from ...protocol.waits import Wait
+from ...transport.websocket import WebSocket
+from ...wire.codec import read_response, write_request
+from ...wire.requests import ControlRequest
+from ...wire.responses import ControlResponse, SequencedResponse
 
 __all__ = ["OnEvent", "RawReader"]
 

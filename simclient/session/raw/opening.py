@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import attrs
 
-from ..protocol.waits import AttachWait, CreatedSession, CreateWait
-from ..wire.requests import AttachSession, CreateSession
-from .raw_reader import RawReader
+from ...protocol.waits import AttachWait, CreatedSession, CreateWait
+from ...wire.requests import AttachSession, CreateSession
+from .reader import RawReader
 
 __all__ = ["RawIdentity", "attach_raw", "create_raw"]
 

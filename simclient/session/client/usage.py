@@ -7,10 +7,10 @@ from typing import final
 
 import trio
 
-from ..errors import InputError, RemoteProtocolError
-from ..wire.http_bodies import SessionUsage, SessionUsagePage
-from ..wire.instants import Instant
-from ..wire.ranges import read_bound
+from ...errors import InputError, RemoteProtocolError
+from ...wire.http_bodies import SessionUsage, SessionUsagePage
+from ...wire.instants import Instant
+from ...wire.ranges import read_bound
 from .host import ControlHost, Query
 
 __all__ = ["SessionUsages", "time_text"]

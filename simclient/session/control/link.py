@@ -14,17 +14,17 @@ from typing import Protocol, final
 
 import trio
 
-from ..errors import ConnectError, ConnectionLost, HttpError, RemoteProtocolError, SimClientError
-from ..protocol.budget import ReconnectBudget
-from ..protocol.commands import Closed, Command, Reconnect, Send
-from ..transport.websocket import WebSocket
-from ..wire.codec import read_response
-from ..wire.requests import ControlRequest
-from ..wire.responses import SequencedResponse
-from .connections import ConnectionChange, ConnectionObserver, ConnectionState
-from .limits import Limits
+from ...errors import ConnectError, ConnectionLost, HttpError, RemoteProtocolError, SimClientError
+from ...protocol.budget import ReconnectBudget
+from ...protocol.commands import Closed, Command, Reconnect, Send
+from ...transport.websocket import WebSocket
+from ...wire.codec import read_response
+from ...wire.requests import ControlRequest
+from ...wire.responses import SequencedResponse
+from ..connections import ConnectionChange, ConnectionObserver, ConnectionState
+from ..limits import Limits
+from ..tasks import Tasks, open_tasks
 from .outbox import Outbox
-from .tasks import Tasks, open_tasks
 
 __all__ = ["LATE_SECONDS", "ControlLink", "ControlRules", "OpenSocket"]
 
