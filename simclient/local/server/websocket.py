@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import AnyStr, Final, NoReturn, final
+from typing import Final, NoReturn, TypeVar, final
 
 import attrs
 import trio
@@ -35,6 +35,8 @@ _PART_BYTES: Final = 64
 
 _QUEUED_WRITES: Final = 1
 """One batch is prepared while another is written; more would only hide a slow reader."""
+
+_Part = TypeVar("_Part", str, bytes)
 
 _TOO_BIG: Final = 1009
 _TRY_AGAIN_LATER: Final = 1013
@@ -162,11 +164,11 @@ class ServerSocket:
             case events.TextMessage(data=data, message_finished=is_whole):
                 await self._grow(len(data))
                 self._text.append(data)
-                return self._whole("", self._text) if is_whole else None
+                return "".join(self._end_message(self._text)) if is_whole else None
             case events.BytesMessage(data=data, message_finished=is_whole):
                 await self._grow(len(data))
                 self._binary.append(bytes(data))
-                return self._whole(b"", self._binary) if is_whole else None
+                return b"".join(self._end_message(self._binary)) if is_whole else None
             case events.Ping() if self._protocol.state is ConnectionState.OPEN:
                 await self.send(self._protocol.send(event.response()))
                 return None
@@ -192,8 +194,9 @@ class ServerSocket:
             await self.close(Farewell(code=code, reason=reason))
         raise ConnectionLost(reason, code=code)
 
-    def _whole(self, joint: AnyStr, parts: list[AnyStr]) -> AnyStr:
-        whole = joint.join(parts)
+    def _end_message(self, parts: list[_Part]) -> list[_Part]:
+        """Return the parts of the message that is whole now; the next one begins."""
+        whole = parts.copy()
         parts.clear()
         self._size = 0
         return whole
