@@ -72,6 +72,15 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session
+def pictures(session: nox.Session) -> None:
+    """Make the pictures of the documentation anew."""
+    wheel = build_wheel(session)
+    install(session, "docs")
+    session.install("--no-deps", "--force-reinstall", str(wheel))
+    session.run("python", "docs/pictures.py")
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Compare speeds within one run; prints ratios and writes bench.json."""
     wheel = build_wheel(session)

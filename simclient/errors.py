@@ -40,23 +40,37 @@ __all__ = [
 
 
 class SimClientError(Exception):
-    """The root of every error that simclient raises on purpose."""
+    """The root of every error that simclient raises on purpose.
+
+    What to do: Catch it to catch all of them: `except SimClientError as error: print(error)`.
+    """
 
 
 class InputError(SimClientError, ValueError):
-    """A value that you passed cannot be used; raised before anything is sent."""
+    """A value that you passed cannot be used; raised before anything is sent.
+
+    What to do: Correct the value that the message names.
+    """
 
 
 class BundleError(InputError):
-    """A block bundle cannot be read or written; the message names the file and the place in it."""
+    """A block bundle cannot be read or written; the message names the file and the place in it.
+
+    What to do: Get or make the file anew; `simclient bundle info FILE` checks one.
+    """
 
 
 class ProgramError(InputError):
-    """A program cannot be put into a session: the file is none, or what stands at the address cannot be replaced; nothing was changed."""
+    """A program cannot be put into a session: the file is none, or what stands at the address cannot be replaced; nothing was changed.
+
+    What to do: Give the `.so` that the build wrote, and the address of a program that the loader lets be replaced.
+    """
 
 
 class ConnectError(SimClientError):
     """A connection could not be made.
+
+    What to do: Check the address, the network and the key. Where `retryable` is true the same call may succeed later.
 
     Attributes:
         retryable: Whether another attempt may succeed (a refused port may open; a bad certificate or key will not mend).
@@ -70,6 +84,8 @@ class ConnectError(SimClientError):
 class ConnectionLost(SimClientError):
     """A connection that was up has gone.
 
+    What to do: Run the rest again: `simclient run --resume FILE`, or attach by the session's id while the server keeps it.
+
     Attributes:
         code: The WebSocket close code, 1006 where the peer sent no close frame, None where there is no WebSocket.
         reason: The close reason the peer gave; it is the peer's text, so treat it as hostile.
@@ -82,15 +98,23 @@ class ConnectionLost(SimClientError):
 
 
 class ProtocolError(SimClientError):
-    """A rule of the protocol was broken, on either side."""
+    """A rule of the protocol was broken, on either side.
+
+    What to do: See which of the two it is.
+    """
 
 
 class LocalProtocolError(ProtocolError):
-    """You asked for something that is illegal in this state; nothing was sent and nothing changed."""
+    """You asked for something that is illegal in this state; nothing was sent and nothing changed.
+
+    What to do: Wait for the state that the message names, such as `ReadyForContinue`, and ask again.
+    """
 
 
 class RemoteProtocolError(ProtocolError):
     """The server said something unreadable or illegal.
+
+    What to do: Check that the address is a simulator's and that simclient is new enough for it; else report it, with `excerpt`.
 
     Attributes:
         path: The JSON path of the part that is wrong, `$` for the whole message.
@@ -106,6 +130,8 @@ class RemoteProtocolError(ProtocolError):
 class RemoteError(SimClientError):
     """The server refused.
 
+    What to do: Look at `payload`: each kind of refusal has its own remedy, in the table of the server's errors.
+
     Attributes:
         payload: The typed error that the server gave (one of the classes of `simclient.wire.failures`), or None.
     """
@@ -117,6 +143,8 @@ class RemoteError(SimClientError):
 
 class RpcError(RemoteError):
     """A JSON-RPC request was answered with an error object.
+
+    What to do: Look at `code`: -32602 is a parameter, -32002 a transaction that fails in simulation, with its logs in `data`.
 
     Attributes:
         method: The method that was called.
@@ -134,6 +162,8 @@ class RpcError(RemoteError):
 class HttpError(RemoteError):
     """An HTTP request was answered with a status other than success.
 
+    What to do: 401 and 403 are about the key; after 429 wait `retry_after_seconds`; 5xx may pass.
+
     Attributes:
         status: The HTTP status code.
         body: At most 64 KiB of the answer's body, decoded as UTF-8 with replacement.
@@ -150,6 +180,8 @@ class HttpError(RemoteError):
 class SubscriptionFailed(SimClientError):
     """A subscription ended before its end marker; everything received before was delivered.
 
+    What to do: Use what was delivered, up to `last_slot`, and run again from there; with `--resume` if there is a file.
+
     Attributes:
         subscription: Which one, as its `describe()` says it.
         last_slot: The last slot delivered for it, None if there was none.
@@ -162,4 +194,7 @@ class SubscriptionFailed(SimClientError):
 
 
 class SessionClosed(SimClientError):
-    """The session has ended; the reason, if it was a failure, is this error's `__cause__`."""
+    """The session has ended; the reason, if it was a failure, is this error's `__cause__`.
+
+    What to do: Open another session; do not use one after its block or after `Completed`.
+    """

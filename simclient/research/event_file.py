@@ -28,7 +28,10 @@ _FULL_BYTES = 1 << 20
 
 
 class OutputError(SimClientError):
-    """An output file cannot be written; the message names it and says why."""
+    """An output file cannot be written; the message names it and says why.
+
+    What to do: Make room or name another place, then complete the file with `simclient run --resume FILE`.
+    """
 
 
 def check_output(path: Path) -> None:

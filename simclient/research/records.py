@@ -34,7 +34,10 @@ __all__ = [
 
 
 class RunFileError(InputError):
-    """A file is not a run's, or is damaged; the message names it and the line."""
+    """A file is not a run's, or is damaged; the message names it and the line.
+
+    What to do: Run again, or take the file up with `simclient run --resume FILE`, which cuts what is damaged at its end.
+    """
 
 
 class RunMetadata(msgspec.Struct, frozen=True, kw_only=True):

@@ -82,7 +82,10 @@ async def run_backtest(config: RunConfig, *, observer: RunObserver | None = None
 
 
 class RunFailed(SimClientError):
-    """Sessions of a run that were run at the same time have failed; the message has all reasons."""
+    """Sessions of a run that were run at the same time have failed; the message has all reasons.
+
+    What to do: Run the parts that failed again: `simclient run --retry-failed FILE`.
+    """
 
 
 @final

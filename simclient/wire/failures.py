@@ -42,7 +42,10 @@ __all__ = [
 
 @attrs.frozen(kw_only=True)
 class InvalidTransactionEncoding(SnakeValue):
-    """`invalidTransactionEncoding`: `transactions[index]` is not base64."""
+    """`invalidTransactionEncoding`: `transactions[index]` is not base64.
+
+    What to do: Give transactions as bytes or objects; the client encodes them.
+    """
 
     wire_name: ClassVar[str] = "invalidTransactionEncoding"
     is_terminal: ClassVar[bool] = False
@@ -52,7 +55,10 @@ class InvalidTransactionEncoding(SnakeValue):
 
 @attrs.frozen(kw_only=True)
 class InvalidTransactionFormat(SnakeValue):
-    """`invalidTransactionFormat`: `transactions[index]` is not a transaction."""
+    """`invalidTransactionFormat`: `transactions[index]` is not a transaction.
+
+    What to do: Serialize the whole transaction with its signatures; `index` says which one.
+    """
 
     wire_name: ClassVar[str] = "invalidTransactionFormat"
     is_terminal: ClassVar[bool] = False
@@ -62,7 +68,10 @@ class InvalidTransactionFormat(SnakeValue):
 
 @attrs.frozen(kw_only=True)
 class InvalidAccountEncoding(SnakeValue):
-    """`invalidAccountEncoding`: an account's data does not decode."""
+    """`invalidAccountEncoding`: an account's data does not decode.
+
+    What to do: Build accounts with `AccountData.build`, which encodes the data.
+    """
 
     wire_name: ClassVar[str] = "invalidAccountEncoding"
     is_terminal: ClassVar[bool] = False
@@ -73,7 +82,10 @@ class InvalidAccountEncoding(SnakeValue):
 
 @attrs.frozen(kw_only=True)
 class InvalidAccountOwner(SnakeValue):
-    """`invalidAccountOwner`: an account's owner is not an address."""
+    """`invalidAccountOwner`: an account's owner is not an address.
+
+    What to do: Give the owner as a base58 address of 32 bytes.
+    """
 
     wire_name: ClassVar[str] = "invalidAccountOwner"
     is_terminal: ClassVar[bool] = False
@@ -83,7 +95,10 @@ class InvalidAccountOwner(SnakeValue):
 
 @attrs.frozen(kw_only=True)
 class InvalidAccountPubkey(SnakeValue):
-    """`invalidAccountPubkey`: a key of the modifications is not an address."""
+    """`invalidAccountPubkey`: a key of the modifications is not an address.
+
+    What to do: Give accounts under base58 addresses of 32 bytes.
+    """
 
     wire_name: ClassVar[str] = "invalidAccountPubkey"
     is_terminal: ClassVar[bool] = False
@@ -93,7 +108,10 @@ class InvalidAccountPubkey(SnakeValue):
 
 @attrs.frozen(kw_only=True)
 class NoMoreBlocks(SnakeValue):
-    """`noMoreBlocks`: the range is at its end."""
+    """`noMoreBlocks`: the range is at its end.
+
+    What to do: Stop advancing at `Completed`, or ask for a longer range.
+    """
 
     wire_name: ClassVar[str] = "noMoreBlocks"
     is_terminal: ClassVar[bool] = True
@@ -101,7 +119,10 @@ class NoMoreBlocks(SnakeValue):
 
 @attrs.frozen(kw_only=True)
 class BundleNotFound(SnakeValue):
-    """`bundleNotFound`: no bundle covers the range; only in 0.28."""
+    """`bundleNotFound`: no bundle covers the range; only in 0.28.
+
+    What to do: Choose a range within what `simclient ranges` lists, or have one built (`build_bundle`).
+    """
 
     wire_name: ClassVar[str] = "bundleNotFound"
     wire_only: ClassVar[Generation | None] = Generation.V0_28
@@ -112,7 +133,10 @@ class BundleNotFound(SnakeValue):
 
 @attrs.frozen(kw_only=True)
 class AdvanceSlotFailed(SnakeValue):
-    """`advanceSlotFailed`: executing a slot failed."""
+    """`advanceSlotFailed`: executing a slot failed.
+
+    What to do: Begin after that slot, or report it to the service with the session's id.
+    """
 
     wire_name: ClassVar[str] = "advanceSlotFailed"
     is_terminal: ClassVar[bool] = True
@@ -122,7 +146,10 @@ class AdvanceSlotFailed(SnakeValue):
 
 @attrs.frozen(kw_only=True)
 class FinalizeSlotFailed(SnakeValue):
-    """`finalizeSlotFailed`: finishing a slot failed."""
+    """`finalizeSlotFailed`: finishing a slot failed.
+
+    What to do: Begin after that slot, or report it to the service with the session's id.
+    """
 
     wire_name: ClassVar[str] = "finalizeSlotFailed"
     is_terminal: ClassVar[bool] = True
@@ -132,7 +159,10 @@ class FinalizeSlotFailed(SnakeValue):
 
 @attrs.frozen(kw_only=True)
 class InvalidRequest(SnakeValue):
-    """`invalidRequest`: the server could not read a request."""
+    """`invalidRequest`: the server could not read a request.
+
+    What to do: The server may be older than what was asked of it: leave out what the text names.
+    """
 
     wire_name: ClassVar[str] = "invalidRequest"
     is_terminal: ClassVar[bool] = False
@@ -141,7 +171,10 @@ class InvalidRequest(SnakeValue):
 
 @attrs.frozen(kw_only=True)
 class Internal(SnakeValue):
-    """`internal`: the server failed."""
+    """`internal`: the server failed.
+
+    What to do: Run again; if it comes again at the same slot, report it to the service with the session's id.
+    """
 
     wire_name: ClassVar[str] = "internal"
     is_terminal: ClassVar[bool] = True
@@ -150,7 +183,10 @@ class Internal(SnakeValue):
 
 @attrs.frozen(kw_only=True)
 class InvalidBlockhashFormat(SnakeValue):
-    """`invalidBlockhashFormat`: a recorded blockhash does not parse."""
+    """`invalidBlockhashFormat`: a recorded blockhash does not parse.
+
+    What to do: Report it to the service: its recorded data is damaged at that slot.
+    """
 
     wire_name: ClassVar[str] = "invalidBlockhashFormat"
     is_terminal: ClassVar[bool] = False
@@ -160,7 +196,10 @@ class InvalidBlockhashFormat(SnakeValue):
 
 @attrs.frozen(kw_only=True)
 class InitializingSysvarsFailed(SnakeValue):
-    """`initializingSysvarsFailed`: the sysvars of a slot could not be set."""
+    """`initializingSysvarsFailed`: the sysvars of a slot could not be set.
+
+    What to do: Report it to the service: its recorded data is damaged at that slot.
+    """
 
     wire_name: ClassVar[str] = "initializingSysvarsFailed"
     is_terminal: ClassVar[bool] = False
@@ -170,7 +209,10 @@ class InitializingSysvarsFailed(SnakeValue):
 
 @attrs.frozen(kw_only=True)
 class ClerkError(SnakeValue):
-    """`clerkError`: the server's store of blocks failed."""
+    """`clerkError`: the server's store of blocks failed.
+
+    What to do: Run again later; the server cannot reach its own blocks.
+    """
 
     wire_name: ClassVar[str] = "clerkError"
     is_terminal: ClassVar[bool] = False
@@ -179,7 +221,10 @@ class ClerkError(SnakeValue):
 
 @attrs.frozen(kw_only=True)
 class SimulationError(SnakeValue):
-    """`simulationError`: one transaction's simulation failed; never fatal."""
+    """`simulationError`: one transaction's simulation failed; never fatal.
+
+    What to do: Look at the transaction that you sent; the session goes on.
+    """
 
     wire_name: ClassVar[str] = "simulationError"
     is_terminal: ClassVar[bool] = False
@@ -188,7 +233,10 @@ class SimulationError(SnakeValue):
 
 @attrs.frozen(kw_only=True)
 class SessionNotFound(SnakeValue):
-    """`sessionNotFound`: no session has this id."""
+    """`sessionNotFound`: no session has this id.
+
+    What to do: It has ended, or the server kept it no longer than its disconnect timeout: open another.
+    """
 
     wire_name: ClassVar[str] = "sessionNotFound"
     is_terminal: ClassVar[bool] = False
@@ -197,7 +245,10 @@ class SessionNotFound(SnakeValue):
 
 @attrs.frozen(kw_only=True)
 class SessionOwnerMismatch(SnakeValue):
-    """`sessionOwnerMismatch`: the session belongs to another key."""
+    """`sessionOwnerMismatch`: the session belongs to another key.
+
+    What to do: Use the API key that opened the session.
+    """
 
     wire_name: ClassVar[str] = "sessionOwnerMismatch"
     is_terminal: ClassVar[bool] = False
@@ -205,7 +256,10 @@ class SessionOwnerMismatch(SnakeValue):
 
 @attrs.frozen(kw_only=True)
 class SessionOwnershipBusy(SnakeValue):
-    """`sessionOwnershipBusy`: another manager still holds the session; transient."""
+    """`sessionOwnershipBusy`: another manager still holds the session; transient.
+
+    What to do: Wait a few seconds and attach again; the managed session does so by itself.
+    """
 
     wire_name: ClassVar[str] = "sessionOwnershipBusy"
     is_terminal: ClassVar[bool] = False
@@ -214,7 +268,10 @@ class SessionOwnershipBusy(SnakeValue):
 
 @attrs.frozen(kw_only=True)
 class NoProducedBlocksInRange(SnakeValue):
-    """`noProducedBlocksInRange`: the range holds no block; only in 0.28."""
+    """`noProducedBlocksInRange`: the range holds no block; only in 0.28.
+
+    What to do: Choose a range with blocks in it; a leader may have missed all of its turns.
+    """
 
     wire_name: ClassVar[str] = "noProducedBlocksInRange"
     wire_only: ClassVar[Generation | None] = Generation.V0_28
@@ -225,7 +282,10 @@ class NoProducedBlocksInRange(SnakeValue):
 
 @attrs.frozen(kw_only=True)
 class SessionNameTaken(SnakeValue):
-    """`sessionNameTaken`: a session of this name exists or existed; names cannot be used again; only in 0.28."""
+    """`sessionNameTaken`: a session of this name exists or existed; names cannot be used again; only in 0.28.
+
+    What to do: Choose another name.
+    """
 
     wire_name: ClassVar[str] = "sessionNameTaken"
     wire_only: ClassVar[Generation | None] = Generation.V0_28
@@ -235,7 +295,10 @@ class SessionNameTaken(SnakeValue):
 
 @attrs.frozen(kw_only=True)
 class UnknownFailure:
-    """An error that this version does not know, as the server wrote it; taken as not terminal."""
+    """An error that this version does not know, as the server wrote it; taken as not terminal.
+
+    What to do: Read `raw`; a newer simclient may know it.
+    """
 
     is_terminal: ClassVar[bool] = False
     kind: str

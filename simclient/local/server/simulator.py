@@ -51,11 +51,11 @@ _ACCOUNT_STATE: Final = b"include_account_state=true"
 
 @asynccontextmanager
 async def open_local_simulator(
-    bundles: Sequence[Path] = (),
+    bundles: Sequence[Path | str] = (),
     *,
     port: int = 0,
     split_slots: int | None = None,
-    recordings: Sequence[Path] = (),
+    recordings: Sequence[Path | str] = (),
     speed: float | None = None,
     faults: FaultPlan | None = None,
     host: str = _LOOPBACK,
@@ -81,9 +81,9 @@ async def open_local_simulator(
     """
     if split_slots is not None and split_slots < 1:
         raise InputError(f"split_slots is {split_slots}: a piece has at least one slot")
-    recorded = read_recordings(recordings, speed=speed)
-    bundles = bundles or ([] if recorded else [shipped_bundle()])
-    served = ServedBundles((*recorded, *read_bundles(bundles)), split_slots=split_slots)
+    recorded = read_recordings(_paths("recordings", recordings), speed=speed)
+    files = _paths("bundles", bundles) or ([] if recorded else [shipped_bundle()])
+    served = ServedBundles((*recorded, *read_bundles(files)), split_slots=split_slots)
     _check_host(host, key)
     [listener] = await _listen(host, port)
     error: BaseException | None = None
@@ -103,6 +103,13 @@ async def open_local_simulator(
         error = errors[0]
     if error is not None:
         raise error
+
+
+def _paths(name: str, files: Sequence[Path | str]) -> list[Path]:
+    if isinstance(files, str | Path):
+        raise InputError(f"{name} is a list of files: [{str(files)!r}]")
+
+    return [Path(file) for file in files]
 
 
 @final

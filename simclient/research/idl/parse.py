@@ -49,7 +49,10 @@ _DISCRIMINATOR_BYTES = 8
 
 
 class IdlError(InputError):
-    """An IDL file cannot be used; the message names the file and the place in it."""
+    """An IDL file cannot be used; the message names the file and the place in it.
+
+    What to do: Give the JSON that `anchor idl build` or `anchor idl fetch` writes.
+    """
 
 
 def load_idl(path: Path | str) -> Idl:
