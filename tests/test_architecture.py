@@ -27,6 +27,7 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
     "session": {"rpc", "protocol", "transport", "wire", "errors"},
     "local": {"transport", "wire", "errors"},
     "research": {"session", "rpc", "wire", "errors"},
+    "notebook": {"research", "session", "rpc", "protocol", "local", "wire", "errors"},
     "cli": {"research", "session", "rpc", "local", "wire", "errors"},
     "testing": {"research", "session", "rpc", "local", "protocol", "transport", "wire", "errors"},
     "__init__": {"research", "session", "rpc", "local", "protocol", "transport", "wire", "errors"},

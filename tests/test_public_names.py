@@ -14,12 +14,21 @@ import pytest
 
 import simclient
 import simclient.local
+import simclient.notebook
 import simclient.research
 import simclient.rpc
 import simclient.testing
 import simclient.wire
 
-PUBLIC = (simclient, simclient.local, simclient.research, simclient.rpc, simclient.testing, simclient.wire)
+PUBLIC = (
+    simclient,
+    simclient.local,
+    simclient.notebook,
+    simclient.research,
+    simclient.rpc,
+    simclient.testing,
+    simclient.wire,
+)
 """Where programs import from; what lies deeper may move."""
 
 

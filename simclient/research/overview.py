@@ -42,6 +42,12 @@ class PnlResult:
     wallets: tuple[WalletResult, ...]
     """By address."""
 
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        from .report.cells import pnl_cell
+
+        return pnl_cell(self)
+
     @property
     def table(self) -> Table:
         """A row for each wallet and asset; amounts in the smallest unit, SOL without a mint."""
@@ -93,6 +99,12 @@ class RunOverview:
     failed_by: tuple[FailureCount, ...]
     """The most frequent first."""
     pnl: PnlResult
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        from .report.cells import overview_cell
+
+        return overview_cell(self)
 
     @property
     def status(self) -> str:

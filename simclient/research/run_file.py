@@ -76,6 +76,12 @@ class RunFile:
     def __repr__(self) -> str:
         return f"RunFile({str(self.path)!r}, slots {self.metadata.start_slot} to {self.metadata.end_slot})"
 
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        from .report.cells import run_file_cell
+
+        return run_file_cell(self)
+
     def events(self) -> Iterator[Event]:
         """Yield every event in the order of the file; at most one line is in memory.
 

@@ -58,6 +58,12 @@ class Table:
     def __repr__(self) -> str:
         return f"Table({self.name!r}, {', '.join(self.columns)})"
 
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        from .report.cells import table_cell
+
+        return table_cell(self)
+
     def rows(self) -> Iterator[tuple[object, ...]]:
         """Yield the rows, each anew at every call."""
         return (tuple(row) for row in self._rows())

@@ -201,6 +201,12 @@ class RunResult:
     compared: SessionSummary | None
     """How the replay compares with what was recorded, by the server, over all sessions; None: it did not say."""
 
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        from .report.cells import result_cell
+
+        return result_cell(self)
+
 
 class RunObserver(Protocol):
     """Hears how a run goes. Its methods return at once; an exception ends the run."""

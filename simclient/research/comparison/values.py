@@ -162,6 +162,12 @@ class Comparison:
     """The differences: balances, compute units and fees the largest first, all others by slot and signature; not more of each kind than
     was asked for."""
 
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        from ..report.cells import comparison_cell
+
+        return comparison_cell(self)
+
     def has(self, *kinds: Kind) -> bool:
         """Tell whether there is any difference of these kinds, or of any kind where none is named."""
         return any(self.counts[kind] for kind in (kinds or Kind))

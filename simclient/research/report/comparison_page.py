@@ -13,7 +13,7 @@ from .formats import compact, exact, explained, short, signed, slot, whole
 from .page import Drawing, Page
 from .text import text
 
-__all__ = ["comparison_drawings", "comparison_page"]
+__all__ = ["comparison_drawings", "comparison_head", "comparison_page"]
 
 _WIDE, _NARROW = 1080, 370
 _ROWS = 200
@@ -35,16 +35,7 @@ _BAD = frozenset({Kind.REGRESSION, Kind.MISSING})
 def comparison_page(comparison: Comparison, idls: Sequence[Idl]) -> Page:
     """Return the page of a comparison; errors get the words that the IDLs have for them."""
     sections = [
-        "<h1>Comparison of two runs</h1>\n",
-        page.numbers(
-            [
-                ("in both runs", f"{comparison.common:,}"),
-                ("the same in both", f"{comparison.identical:,}"),
-                ("only in the baseline", f"{comparison.counts[Kind.MISSING]:,}"),
-                ("only in the experiment", f"{comparison.counts[Kind.EXTRA]:,}"),
-            ]
-        ),
-        page.definitions([("baseline", _side(comparison.baseline)), ("experiment", _side(comparison.experiment))]),
+        f"<h1>Comparison of two runs</h1>\n{comparison_head(comparison)}",
     ]
     sections.extend(page.drawing(one) for one in comparison_drawings(comparison))
     sections.extend(_section(comparison, kind, idls) for kind in Kind if comparison.counts[kind])
@@ -55,6 +46,18 @@ def comparison_drawings(comparison: Comparison) -> list[Drawing]:
     """Return the charts of a comparison."""
     units = _compute_units(comparison)
     return [_counts(comparison), *([units] if units is not None else [])]
+
+
+def comparison_head(comparison: Comparison) -> str:
+    """Return what two runs have in common, and which runs they are."""
+    figures = [
+        ("in both runs", f"{comparison.common:,}"),
+        ("the same in both", f"{comparison.identical:,}"),
+        ("only in the baseline", f"{comparison.counts[Kind.MISSING]:,}"),
+        ("only in the experiment", f"{comparison.counts[Kind.EXTRA]:,}"),
+    ]
+    sides = [("baseline", _side(comparison.baseline)), ("experiment", _side(comparison.experiment))]
+    return page.numbers(figures) + page.definitions(sides)
 
 
 def _side(side: RunSide) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 
+from ..balances import WalletResult
 from ..idl import Idl
 from ..overview import RunOverview
 from ..run_file import RunFile
@@ -18,7 +19,7 @@ from .idl_sections import idl_drawings, idl_sections
 from .page import Drawing, Page
 from .text import text
 
-__all__ = ["run_drawings", "run_page"]
+__all__ = ["pnl_table", "run_drawings", "run_head", "run_page"]
 
 _WIDE, _NARROW = 1080, 370
 _SERIES = ("s1", "s2", "s3", "s4", "s5")
@@ -34,9 +35,7 @@ def run_page(run: RunFile, overview: RunOverview, idls: Sequence[Idl]) -> Page:
     activity, histories = read_history(run, overview)
     title = f"Backtest of slots {overview.metadata.start_slot} to {overview.metadata.end_slot}"
     sections = [
-        f"<h1>{text(title)}</h1>\n{_outcome(overview)}",
-        page.numbers(_figures(overview)),
-        page.definitions(_asked(overview)),
+        f"<h1>{text(title)}</h1>\n{run_head(overview)}",
         page.drawing(_activity(activity), _activity_table(activity)),
     ]
     progress = _progress(overview)
@@ -46,7 +45,9 @@ def run_page(run: RunFile, overview: RunOverview, idls: Sequence[Idl]) -> Page:
         sections.append(page.drawing(_failures(overview, idls), _failure_table(overview, idls)))
     sections.extend(idl_sections(read_decoded(run, idls)))
     sections.extend(page.drawing(_history(one), _history_table(one)) for one in histories)
-    sections.append(f"<section><h2>Profit and loss</h2>\n{_pnl_note(overview)}{_pnl_table(overview)}</section>\n")
+    sections.append(
+        f"<section><h2>Profit and loss</h2>\n{_pnl_note(overview)}{pnl_table(overview.pnl.wallets)}</section>\n"
+    )
     return Page(title=title, body="".join(sections))
 
 
@@ -60,6 +61,11 @@ def run_drawings(run: RunFile, overview: RunOverview, idls: Sequence[Idl]) -> li
     failures = [_failures(overview, idls)] if overview.failed_by else []
     decoded = idl_drawings(read_decoded(run, idls))
     return [_activity(activity), *_progress(overview), *failures, *decoded, *(_history(one) for one in histories)]
+
+
+def run_head(overview: RunOverview) -> str:
+    """Return how a run ended, its figures, and what was asked for."""
+    return _outcome(overview) + page.numbers(_figures(overview)) + page.definitions(_asked(overview))
 
 
 def _outcome(overview: RunOverview) -> str:
@@ -249,15 +255,18 @@ def _pnl_note(overview: RunOverview) -> str:
     )
 
 
-def _pnl_table(overview: RunOverview) -> str:
+def pnl_table(wallets: Iterable[WalletResult], *, most_rows: int = 500) -> str:
+    """Return a table with a row for every balance that changed."""
     rows = [
         (
             *(wallet.wallet, "SOL" if change.mint is None else change.mint, signed(change.delta, change.decimals)),
             *(amount(change.opening, change.decimals), amount(change.closing, change.decimals)),
             amount(wallet.fees_lamports, 9) if change.mint is None and wallet.fees_lamports else None,
         )
-        for wallet in overview.pnl.wallets
+        for wallet in wallets
         for change in wallet.changes
         if change.delta or (change.mint is None and wallet.fees_lamports)
     ]
-    return page.table(("wallet", "asset", "change", "opening", "closing", "fees in it"), rows, title=None)
+    return page.table(
+        ("wallet", "asset", "change", "opening", "closing", "fees in it"), rows, title=None, most_rows=most_rows
+    )
