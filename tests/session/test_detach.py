@@ -6,20 +6,16 @@ import pytest
 import trio
 
 from simclient.errors import InputError, LocalProtocolError, RemoteProtocolError, SessionClosed
-from simclient.protocol.budget import BudgetLimits
 from simclient.session.inbox import Event
-from simclient.session.limits import Limits
 from simclient.session.managed import open_backtest_session
 from simclient.testing import ControlPeer, DataPeer, numbered_diffs, open_scripted_server
 from simclient.wire.detached import DetachedSession
 from simclient.wire.notifications import AccountDiff
 from simclient.wire.requests import CloseSession, Continue, CreateSession
 from simclient.wire.responses import Completed, ReadyForContinue, SlotNotification
-from simclient.wire.subscriptions import AccountDiffs
 
-PROGRAM = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"
-WATCH = [AccountDiffs(program=PROGRAM)]
-QUICK = Limits(reconnect=BudgetLimits(first_delay_seconds=0.01), continue_grace_seconds=0.2)
+from .sessions import QUICK, WATCH
+
 TRUTH = numbered_diffs(30, slots=range(100, 106), copies=2)
 
 
@@ -184,3 +180,14 @@ def test_what_was_not_detached_cannot_be_read() -> None:
     """The error says where it stops making sense."""
     with pytest.raises(RemoteProtocolError, match="endSlot"):
         DetachedSession.from_json('{"sessionId": "s", "startSlot": 1}')
+
+
+@pytest.mark.parametrize(
+    "argument", [{"name": "again"}, {"send_summary": True}, {"extra_compute_units": 1}], ids=lambda a: next(iter(a))
+)
+async def test_what_only_a_new_session_is_told_is_refused_beside_attach(argument: dict[str, object]) -> None:
+    """It would be ignored."""
+    detached = DetachedSession(session_id="s", start_slot=1, end_slot=2)
+    with pytest.raises(InputError, match=next(iter(argument))):
+        async with open_backtest_session("ws://127.0.0.1:1/backtest", attach=detached, **argument):  # type: ignore[arg-type]
+            pass

@@ -8,11 +8,9 @@ import pytest
 import trio
 
 from simclient.errors import InputError, RemoteError
-from simclient.protocol.budget import BudgetLimits
 from simclient.session.backtest import BacktestSession
 from simclient.session.discoveries import DiscoveryPause
 from simclient.session.inbox import Event
-from simclient.session.limits import Limits
 from simclient.session.managed import open_backtest_session
 from simclient.testing import (
     ControlPeer,
@@ -30,9 +28,9 @@ from simclient.wire.requests import Continue, ContinueTo
 from simclient.wire.responses import Completed, DiscoveryBatch, ErrorEvent, Paused, ReadyForContinue, SlotNotification
 from simclient.wire.subscriptions import AccountDiffs
 
-PROGRAM = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"
+from .sessions import PROGRAM, QUICK
+
 FILTERS = (ProgramExecuted(program=PROGRAM),)
-QUICK = Limits(reconnect=BudgetLimits(first_delay_seconds=0.01))
 
 
 def found(slot: int, batch_index: int) -> DiscoveryBatch:

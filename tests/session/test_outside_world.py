@@ -12,16 +12,14 @@ import pytest
 import trio
 
 from simclient.errors import ConnectError
-from simclient.protocol.budget import BudgetLimits
-from simclient.session.limits import Limits
 from simclient.session.managed import open_backtest_session
-from simclient.testing import ControlPeer, DataPeer, Verdict, numbered_diffs, open_scripted_server
+from simclient.testing import DataPeer, Verdict, numbered_diffs, open_scripted_server
 from simclient.wire.notifications import AccountDiff
 from simclient.wire.responses import Completed, ReadyForContinue
 from simclient.wire.subscriptions import AccountDiffs
 
-PROGRAM = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"
-QUICK = Limits(reconnect=BudgetLimits(first_delay_seconds=0.01))
+from .sessions import PROGRAM, QUICK, complete_at_once
+
 TRUTH = numbered_diffs(40, slots=range(100, 106))
 DAY_SECONDS = 86_400
 
@@ -49,12 +47,6 @@ async def looking_up(lookup: Lookup) -> AsyncIterator[None]:
         trio.socket.set_custom_hostname_resolver(before)
 
 
-async def complete(peer: ControlPeer) -> None:
-    await peer.accept_create()
-    await peer.send(ReadyForContinue(), Completed())
-    await peer.accept_close()
-
-
 async def test_a_name_that_does_not_resolve_is_tried_again() -> None:
     """The resolver may be back in a moment."""
     answers = iter([False, False])
@@ -64,7 +56,7 @@ async def test_a_name_that_does_not_resolve_is_tried_again() -> None:
             raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
         return "127.0.0.1"
 
-    async with open_scripted_server(control=[complete]) as server, looking_up(lookup):
+    async with open_scripted_server(control=[complete_at_once]) as server, looking_up(lookup):
         url = server.url.replace("127.0.0.1", "localhost")
         async with open_backtest_session(url, start_slot=100, end_slot=105, limits=QUICK) as session:
             with trio.fail_after(10):
@@ -114,7 +106,7 @@ async def test_a_wall_clock_that_jumps_changes_nothing(monkeypatch: pytest.Monke
         await peer.hold()
 
     watch = [AccountDiffs(program=PROGRAM)]
-    async with open_scripted_server(control=[complete], data=[data]) as server:
+    async with open_scripted_server(control=[complete_at_once], data=[data]) as server:
         async with open_backtest_session(
             server.url, start_slot=100, end_slot=105, subscriptions=watch, limits=QUICK
         ) as session:

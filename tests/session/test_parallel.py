@@ -2,99 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
-
 import pytest
 import trio
 
-from simclient.errors import LocalProtocolError, RemoteError, RemoteProtocolError, SubscriptionFailed
-from simclient.protocol.budget import BudgetLimits
-from simclient.session.backtest import BacktestSession
+from simclient.errors import LocalProtocolError, RemoteProtocolError
 from simclient.session.inbox import Event
-from simclient.session.limits import Limits
-from simclient.session.parallel import ParallelSession, open_parallel_session
-from simclient.testing import (
-    ClientGone,
-    ControlPeer,
-    DataPeer,
-    ScriptedServer,
-    Verdict,
-    account_diff,
-    numbered_diffs,
-    open_scripted_server,
-)
-from simclient.wire.failures import AdvanceSlotFailed, SimulationError
-from simclient.wire.notifications import AccountDiff
-from simclient.wire.requests import (
-    CloseSession,
-    ContinueSubSession,
-    ContinueSubSessionTo,
-    CreateSession,
-)
+from simclient.testing import ControlPeer, DataPeer, Verdict, numbered_diffs, open_scripted_server
+from simclient.wire.requests import CloseSession, ContinueSubSession, ContinueSubSessionTo, CreateSession
 from simclient.wire.responses import (
     Completed,
-    ErrorEvent,
     Paused,
     ReadyForContinue,
     SessionCreated,
-    SessionEvent,
     SessionsCreated,
     SessionsCreatedV2,
     SlotNotification,
     Status,
 )
-from simclient.wire.subscriptions import AccountDiffs
 
-PROGRAM = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"
-WATCH = [AccountDiffs(program=PROGRAM)]
-RANGES = ((100, 149), (150, 199))
-QUICK = Limits(reconnect=BudgetLimits(first_delay_seconds=0.01), continue_grace_seconds=0.2, drain_idle_seconds=0.3)
-
-
-@asynccontextmanager
-async def parallel_over(
-    server: ScriptedServer, *, watch: Sequence[AccountDiffs] = (), limits: Limits = QUICK, keep_going: bool = False
-) -> AsyncIterator[ParallelSession]:
-    """Open a parallel session over the slots 100 to 199; a hang fails."""
-    with trio.fail_after(20):
-        async with open_parallel_session(
-            server.url, start_slot=100, end_slot=199, subscriptions=watch, limits=limits, keep_going=keep_going
-        ) as parallel:
-            yield parallel
-
-
-async def run_to_the_end(session: BacktestSession, into: list[Event]) -> None:
-    """Advance whenever the sub-session is ready."""
-    async for event in session:
-        into.append(event)
-        if isinstance(event, ReadyForContinue):
-            await session.advance(50)
-
-
-async def run_all(parallel: ParallelSession) -> list[list[Event]]:
-    """Read all sub-sessions at the same time; return the events of each."""
-    events: list[list[Event]] = [[] for _ in parallel]
-    async with trio.open_nursery() as nursery:
-        for session, into in zip(parallel, events, strict=True):
-            nursery.start_soon(run_to_the_end, session, into)
-    return events
-
-
-def diffs(events: Sequence[Event]) -> list[AccountDiff]:
-    return [event for event in events if isinstance(event, AccountDiff)]
-
-
-async def run_two(peer: ControlPeer) -> None:
-    """Create two sub-sessions, let each advance, and complete them."""
-    await peer.accept_parallel_create(*RANGES)
-    for session_id in ("s1", "s2"):
-        await peer.send_to(session_id, ReadyForContinue(), seq_id=1)
-    for _ in range(2):
-        asked = await peer.expect(ContinueSubSession)
-        first = RANGES[0][0] if asked.session_id == "s1" else RANGES[1][0]
-        await peer.send_to(asked.session_id, SlotNotification(slot=first), Completed(), seq_id=2)
-    await peer.accept_close()
+from .parallel_sessions import RANGES, diffs, parallel_over, run_all, run_to_the_end, run_two
+from .sessions import WATCH
 
 
 async def test_sub_sessions_are_driven_over_one_socket() -> None:
@@ -234,110 +161,6 @@ async def test_a_server_that_does_not_say_the_ranges_is_too_old(
                 raise AssertionError("it was opened")
 
 
-class SecondFails:
-    """A control script: the second of two sub-sessions fails when it may; the first completes when it may."""
-
-    def __init__(self) -> None:
-        self.may_fail = trio.Event()
-        self.may_complete = trio.Event()
-
-    async def __call__(self, peer: ControlPeer) -> None:
-        await peer.accept_parallel_create(*RANGES)
-        await peer.send_to("s1", ReadyForContinue(), seq_id=1)
-        await self.may_fail.wait()
-        await peer.send_to("s2", ErrorEvent(failure=AdvanceSlotFailed(slot=150, error="no")), seq_id=1)
-        await self.may_complete.wait()
-        await peer.send_to("s1", Completed(), seq_id=2)
-        await peer.accept_close()
-
-
-async def test_a_failed_sub_session_leaves_the_others_alone_if_so_chosen() -> None:
-    """Its own iterator raises, with its range; the other one runs to its end."""
-    script = SecondFails()
-    async with open_scripted_server(control=[script]) as server:
-        async with parallel_over(server, keep_going=True) as parallel:
-            one, two = parallel
-            assert await anext(one) == ReadyForContinue()
-            script.may_fail.set()
-            with pytest.raises(RemoteError) as caught:
-                await anext(two)
-            script.may_complete.set()
-            assert [event async for event in one] == [Completed()]
-            assert parallel.failures == {two: caught.value}
-
-    assert "in the sub-session over the slots 150 to 199" in caught.value.__notes__
-
-
-async def test_a_failed_sub_session_ends_the_others_by_default() -> None:
-    """Every iterator raises the one error."""
-    script = SecondFails()
-    async with open_scripted_server(control=[script]) as server:
-        async with parallel_over(server) as parallel:
-            one, two = parallel
-            assert await anext(one) == ReadyForContinue()
-            script.may_fail.set()
-            with pytest.raises(RemoteError) as first:
-                await anext(two)
-            with pytest.raises(RemoteError) as second:
-                await anext(one)
-            script.may_complete.set()
-
-    assert first.value is second.value
-
-
-async def test_a_failure_that_nobody_reads_ends_the_block() -> None:
-    """It comes out of the block, bare."""
-    script = SecondFails()
-    script.may_complete.set()
-    async with open_scripted_server(control=[script]) as server:
-        with pytest.raises(RemoteError, match="slot 150 could not be executed"):
-            async with parallel_over(server):
-                script.may_fail.set()
-                await trio.sleep_forever()
-
-
-async def test_a_failed_subscription_is_one_sub_session_s() -> None:
-    """The other sub-session's data goes on."""
-
-    async def control(peer: ControlPeer) -> None:
-        await peer.accept_parallel_create(*RANGES)
-        await peer.send_to("s1", Completed(), seq_id=1)
-        await peer.send_to("s2", Completed(), seq_id=1)
-        await peer.accept_close()
-
-    async def data(peer: DataPeer) -> None:
-        await peer.accept_subscribe()
-        await peer.notify(account_diff(100))
-        if peer.session_id == "s1":
-            await peer.complete()
-        await peer.hold()
-
-    async with open_scripted_server(control=[control], data=[data, data]) as server:
-        async with parallel_over(server, watch=WATCH, keep_going=True) as parallel:
-            one, two = parallel
-            assert [type(event) async for event in one] == [AccountDiff, Completed]
-            assert isinstance(await anext(two), AccountDiff)
-            with pytest.raises(SubscriptionFailed):
-                await anext(two)
-
-
-async def test_an_error_that_is_not_fatal_is_an_event_of_its_sub_session() -> None:
-    """The other one does not hear of it; what is said to the whole, all hear."""
-    error = ErrorEvent(failure=SimulationError(error="one transaction"))
-
-    async def control(peer: ControlPeer) -> None:
-        await peer.accept_parallel_create(*RANGES)
-        await peer.send_to("s1", error, seq_id=1)
-        await peer.send(ErrorEvent(failure=SimulationError(error="all")))
-        for session_id in ("s1", "s2"):
-            await peer.send_to(session_id, Completed(), seq_id=2)
-        await peer.accept_close()
-
-    async with open_scripted_server(control=[control]) as server, parallel_over(server) as parallel:
-        everywhere = ErrorEvent(failure=SimulationError(error="all"))
-        assert await run_all(parallel) == [[error, everywhere, Completed()], [everywhere, Completed()]]
-
-
 async def test_a_lost_continue_of_one_sub_session_is_sent_again() -> None:
     """Its fate is resolved for each sub-session by itself."""
 
@@ -378,35 +201,6 @@ async def test_a_sub_session_can_stop_before_a_batch() -> None:
         await two.advance_to(160, batch_index=3)
         assert [event async for event in two] == [Paused(slot=160, batch_index=3), Completed()]
         assert [event async for event in one] == [Completed()]
-
-
-async def test_a_sub_session_that_nobody_reads_holds_up_no_other() -> None:
-    """Its events beyond the bound are left aside, and asked for again when it is read; nothing is lost, nothing comes twice."""
-    said: list[SessionEvent] = [*(Status(status=f"s{number}") for number in range(40)), Completed()]
-    cursors: list[int] = []
-
-    async def first(peer: ControlPeer) -> None:
-        await peer.accept_parallel_create(*RANGES)
-        await peer.send_to("s2", *said, seq_id=1)
-        await peer.send_to("s1", ReadyForContinue(), Completed(), seq_id=1)
-        await peer.hold()
-
-    async def again(peer: ControlPeer) -> None:
-        attach = await peer.accept_parallel_attach("s1", "s2")
-        cursors.append(attach.last_sequences["s2"])
-        await peer.send_to("s2", *said[cursors[-1] :], seq_id=cursors[-1] + 1)
-        with suppress(ClientGone):
-            await peer.accept_close()
-
-    small = Limits(reconnect=QUICK.reconnect, control_backlog=8)
-    async with open_scripted_server(control=iter([first, *[again] * len(said)])) as server:
-        async with parallel_over(server, limits=small) as parallel:
-            one, two = parallel
-            assert [event async for event in one] == [ReadyForContinue(), Completed()]
-            received = [event async for event in two]
-
-    assert received == said
-    assert cursors[0] == small.control_backlog
 
 
 async def test_a_sub_session_is_not_detached_alone() -> None:

@@ -15,8 +15,8 @@ from simclient.wire.requests import Continue
 from simclient.wire.responses import Completed, ReadyForContinue, SlotNotification
 from simclient.wire.subscriptions import AccountDiffs
 
-PROGRAM = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"
-OTHER = "whirLbMiicVdio4qvUfM5KAg6Ct8VwpYzGff3uctyCc"
+from .sessions import OTHER, PROGRAM
+
 QUICK = Limits(reconnect=BudgetLimits(first_delay_seconds=0.01), drain_idle_seconds=0.3)
 TRUTH = numbered_diffs(40, slots=range(100, 106))
 

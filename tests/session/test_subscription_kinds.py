@@ -8,8 +8,6 @@ from collections.abc import Callable
 import pytest
 import trio
 
-from simclient.protocol.budget import BudgetLimits
-from simclient.session.limits import Limits
 from simclient.session.managed import open_backtest_session
 from simclient.testing import ControlPeer, DataPeer, open_scripted_server
 from simclient.wire.action_results import ActionResult, DiagnosticResult
@@ -19,9 +17,10 @@ from simclient.wire.replacements import OriginalReplayed, ReplacementContext, Re
 from simclient.wire.responses import Completed, ReadyForContinue
 from simclient.wire.subscriptions import Actions, Diagnostics, Logs, Replacements, Subscription, Transactions
 
+from .sessions import QUICK
+
 TOKEN_PROGRAM = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"
 SIGNATURE = "1" * 64
-QUICK = Limits(reconnect=BudgetLimits(first_delay_seconds=0.01))
 
 
 def logs_of(slot: int) -> bytes:

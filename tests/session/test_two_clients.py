@@ -13,7 +13,8 @@ from simclient.session.limits import Limits
 from simclient.testing import MemoryNetwork, Verdict, numbered_diffs, open_model_server
 from simclient.wire.responses import ReadyForContinue
 
-PROGRAM = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"
+from .sessions import PROGRAM
+
 TRUTH = numbered_diffs(60, slots=range(100, 106))
 PATIENT = Limits(local_attempts=1000)
 
