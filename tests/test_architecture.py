@@ -205,6 +205,16 @@ def test_the_architecture_page_names_files_that_exist() -> None:
     assert {path for path in named if not (PACKAGE / path).exists()} == set()
 
 
+def test_the_test_files_that_the_pages_name_are_there() -> None:
+    """Where a page says what shows a thing, it can be looked up."""
+    root = Path(__file__).parent.parent
+    pages = [root / "README.md", *(root / "docs").rglob("*.md")]
+    named = {name for page in pages for name in re.findall(r"tests/[\w/]+\.py", page.read_text(encoding="utf-8"))}
+
+    assert named
+    assert [name for name in sorted(named) if not (root / name).is_file()] == []
+
+
 @pytest.mark.parametrize(
     ("statement", "path", "expected"),
     [

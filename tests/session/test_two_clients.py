@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Awaitable, Callable
 
+import pytest
 import trio
 import trio.testing
 
@@ -59,10 +61,20 @@ async def test_two_clients_of_one_session_do_not_take_it_from_each_other_for_eve
     assert "failures in a row" in str(errors[0])
 
 
-async def test_a_program_that_sleeps_for_long_is_not_taken_for_a_dead_connection(
-    autojump_clock: trio.testing.MockClock,
+async def sleep(clock: trio.testing.MockClock) -> None:
+    await trio.sleep(900)
+
+
+async def block(clock: trio.testing.MockClock) -> None:
+    await trio.sleep(0.01)
+    clock.jump(100)  # as `time.sleep(100)` would
+
+
+@pytest.mark.parametrize("pause", [sleep, block], ids=["sleeps", "blocks the event loop"])
+async def test_a_program_that_pauses_for_long_is_not_taken_for_a_dead_connection(
+    autojump_clock: trio.testing.MockClock, pause: Callable[[trio.testing.MockClock], Awaitable[None]]
 ) -> None:
-    """Liveness counts only while we read: what came meanwhile is all there, and nothing was connected anew."""
+    """Liveness counts only while we read and can hear: what came meanwhile is all there, and nothing was connected anew."""
     network = MemoryNetwork()
     received: list[AccountDiff] = []
     async with open_model_server({PROGRAM: TRUTH}, network=network) as model:
@@ -79,35 +91,7 @@ async def test_a_program_that_sleeps_for_long_is_not_taken_for_a_dead_connection
                     received.append(event)
                 elif isinstance(event, ReadyForContinue):
                     await session.advance(3)
-                    await trio.sleep(900)
-            statistics = session.statistics()
-
-    assert TRUTH.compare(received) == Verdict()
-    assert (statistics.control_reconnects, statistics.data_reconnects) == (0, 0)
-
-
-async def test_a_program_that_blocks_the_event_loop_is_not_taken_for_a_dead_connection(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
-    """For longer than the keepalive deadline nobody could ask or hear; the network is not blamed, and nothing is connected anew."""
-    network = MemoryNetwork()
-    received: list[AccountDiff] = []
-    async with open_model_server({PROGRAM: TRUTH}, network=network) as model:
-        async with open_backtest_session(
-            model.url,
-            start_slot=100,
-            end_slot=105,
-            subscriptions=[AccountDiffs(program=PROGRAM)],
-            limits=PATIENT,
-            open_stream=network.open_stream,
-        ) as session:
-            async for event in session:
-                if isinstance(event, AccountDiff):
-                    received.append(event)
-                elif isinstance(event, ReadyForContinue):
-                    await session.advance(3)
-                    await trio.sleep(0.01)
-                    autojump_clock.jump(100)  # as `time.sleep(100)` would
+                    await pause(autojump_clock)
             statistics = session.statistics()
 
     assert TRUTH.compare(received) == Verdict()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from typing import TypeAlias, TypeVar
 
 import pytest
@@ -20,6 +21,8 @@ from .peers import Peer, memory_peer
 
 URL = "ws://simulator.test/backtest"
 LIMITS = TransportLimits(connect_seconds=30, close_seconds=2, max_message_bytes=1000, unread_messages=4)
+HANG_SECONDS = 30
+"""Far more than anything here takes over loopback."""
 
 Socket = WebSocket | Feed
 Kind = TypeVar("Kind", WebSocket, Feed, Socket)
@@ -57,3 +60,17 @@ async def lost(socket: Socket) -> ConnectionLost:
     with pytest.raises(ConnectionLost) as caught:
         await receive(socket)
     return caught.value
+
+
+@asynccontextmanager
+async def served(serve: Callable[[Peer, trio.SocketStream], Awaitable[None]]) -> AsyncGenerator[str]:
+    """Serve connections on loopback with `serve`; give the URL."""
+
+    async def handle(stream: trio.SocketStream) -> None:
+        await serve(Peer(stream), stream)
+
+    with trio.fail_after(HANG_SECONDS):
+        async with trio.open_nursery() as nursery:
+            listeners = await nursery.start(partial(trio.serve_tcp, handle, 0, host="127.0.0.1"))
+            yield f"ws://127.0.0.1:{listeners[0].socket.getsockname()[1]}/session"
+            nursery.cancel_scope.cancel()

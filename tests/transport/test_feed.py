@@ -6,26 +6,18 @@ What it shares with the control socket is in `test_sockets.py` and `test_handsha
 from __future__ import annotations
 
 import socket
-import ssl
 import struct
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from functools import partial
 
 import pytest
 import trio
 import trio.testing
-import trustme
 from wsproto.events import BytesMessage, CloseConnection, Event, Ping, Pong, TextMessage
 
 from simclient.errors import ConnectError, HttpError
 from simclient.transport.feed import open_feed
 
 from .peers import Peer, lockstep_peer, memory_peer
-from .sockets import LIMITS, URL, lost, opened
-
-HANG_SECONDS = 30
-"""Far more than anything here takes over loopback."""
+from .sockets import LIMITS, URL, lost, opened, served
 
 
 class TestMessages:
@@ -154,20 +146,6 @@ class TestHandshake:
                 assert await feed.receive_batch() == [(False, [b"x"])]
 
 
-@asynccontextmanager
-async def served(serve: Callable[[Peer, trio.SocketStream], Awaitable[None]]) -> AsyncGenerator[str]:
-    """Serve connections on loopback with `serve`; give the URL."""
-
-    async def handle(stream: trio.SocketStream) -> None:
-        await serve(Peer(stream), stream)
-
-    with trio.fail_after(HANG_SECONDS):
-        async with trio.open_nursery() as nursery:
-            listeners = await nursery.start(partial(trio.serve_tcp, handle, 0, host="127.0.0.1"))
-            yield f"ws://127.0.0.1:{listeners[0].socket.getsockname()[1]}/session"
-            nursery.cancel_scope.cancel()
-
-
 async def reset(stream: trio.SocketStream) -> None:
     """Close with a TCP reset."""
     stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -189,28 +167,6 @@ class TestOverLoopback:
                 pass
 
         assert [type(event) for event in seen] == [CloseConnection]
-
-    async def test_a_feed_runs_over_tls(self) -> None:
-        """`wss://` goes through TLS with the context given, both ways, and is closed as any other."""
-        authority = trustme.CA()
-        ours, theirs = ssl.create_default_context(), ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        authority.configure_trust(ours)
-        authority.issue_cert("localhost").configure_cert(theirs)
-        seen: list[Event] = []
-
-        async def serve(_: Peer, stream: trio.SocketStream) -> None:
-            peer = Peer(trio.SSLStream(stream, theirs, server_side=True, https_compatible=True))
-            await peer.accept(TextMessage(data="hello"))
-            seen.extend([await peer.receive(), await peer.receive_close()])
-
-        async with served(serve) as url:
-            secure = url.replace("ws://127.0.0.1", "wss://localhost")
-            async with open_feed(secure, limits=LIMITS, ssl_context=ours) as feed:
-                assert await feed.receive_batch() == [(False, [b"hello"])]
-                await feed.send("secret")
-
-        assert seen[0] == TextMessage(data="secret")
-        assert isinstance(seen[1], CloseConnection)
 
     async def test_a_cut_is_told_after_the_last_message(self) -> None:
         """A server that goes away without a close frame leaves a lost connection with code 1006."""
