@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from base64 import b64decode, b64encode
 from pathlib import Path
 
 import pytest
-import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 from solders.address_lookup_table_account import AddressLookupTableAccount
@@ -23,8 +21,8 @@ from simclient.local import LocalSimulator, open_local_simulator
 from simclient.local.engine.batches import batches_of
 from simclient.local.engine.transactions import keys_of
 
-from .blocks import FEE, FIRST_SLOT, LAMPORTS, MEMO_PROGRAM, PAYEE, PAYEE_ADDRESS, PAYER, pay, write_blocks
-from .clients import Control, Message, creation, going_on, open_control, open_data, post
+from .blocks import FIRST_SLOT, LAMPORTS, MEMO_PROGRAM, PAYEE, PAYEE_ADDRESS, PAYER, pay, write_blocks
+from .clients import Control, Message, creation, open_control, open_data, post
 
 LAST_SLOT = FIRST_SLOT + 2
 MEMO = str(MEMO_PROGRAM)
@@ -255,147 +253,3 @@ async def test_only_the_chosen_signers_are_executed(tmp_path: Path) -> None:
             await data.subscribe(1, "transactionSubscribe", {"mentions": [PAYEE_ADDRESS]})
             await control.advance(9)
             assert len(await data.until_complete()) == 2
-
-
-# Scheduled actions
-
-
-def packed(value: object) -> str:
-    """Return a value as the blobs of 0.28: base64 of zstd of JSON."""
-    return b64encode(zstandard.compress(json.dumps(value).encode())).decode()
-
-
-def action(anchor: Message, *transactions: bytes, **more: object) -> Message:
-    return {"anchor": anchor, "transactions": packed([b64encode(t).decode() for t in transactions]), **more}
-
-
-async def results_of(simulator: LocalSimulator, *actions: Message) -> tuple[list[Message], int]:
-    """Run the bundle with these actions; return their results, and what the payee gained."""
-    async with open_control(simulator) as control:
-        await control.create(FIRST_SLOT, LAST_SLOT, actions=packed(list(actions)))
-        async with open_data(simulator, control) as data:
-            assert "result" in await data.subscribe(1, "actionSubscribe", None)
-            await control.advance(2**64 - 1)
-            results = [m["params"]["result"] for m in (await data.until_complete())[:-1]]
-        return results, await balance(simulator, control)
-
-
-async def test_a_simulated_action_leaves_no_trace(bundle: Path) -> None:
-    """Its transactions see each other's writes, in order, and the account asked for; the replay does not see them."""
-    simulated = action(
-        {"at": "beforeSlot", "slots": packed([FIRST_SLOT + 1] * 2)},
-        pay(10),
-        pay(20),
-        returnAccounts=[PAYEE_ADDRESS],
-        label="probe",
-    )
-    async with open_local_simulator([bundle]) as simulator:
-        [result], gained = await results_of(simulator, simulated)
-
-    assert gained == 7 + 10 + 8
-    assert result["accounts"][0]["lamports"] == LAMPORTS + 7 + 30
-    assert [outcome.get("err") for outcome in result["transactionOutcomes"]] == [None, None]
-    assert (result["slot"], result["actionIndex"], result["label"], result["committed"]) == (
-        FIRST_SLOT + 1,
-        0,
-        "probe",
-        False,
-    )
-
-
-async def test_a_sent_action_stays(bundle: Path) -> None:
-    """What is sent changes the replayed world."""
-    sent = action({"at": "afterSlot", "slots": packed([FIRST_SLOT])}, pay(1_000), kind="send")
-    async with open_local_simulator([bundle]) as simulator:
-        [result], gained = await results_of(simulator, sent)
-
-    assert (result["committed"], result["transactionOutcomes"][0]["fee"], gained) == (True, FEE, 7 + 10 + 8 + 1_000)
-
-
-async def test_every_anchor_has_its_place(bundle: Path) -> None:
-    """Slot anchors fire at their slots, those of a cadence at its multiples, match anchors at each matching batch."""
-    actions = [
-        action({"at": "beforeEverySlot", "everyNSlots": 2}, pay(11), returnAccounts=[PAYEE_ADDRESS]),
-        action({"at": "afterEverySlot"}, pay(12), returnAccounts=[PAYEE_ADDRESS]),
-        action({"at": "beforeMatch", "filter": PROGRAM_EXECUTED}, pay(13), returnAccounts=[PAYEE_ADDRESS]),
-        action({"at": "afterMatch", "filter": PROGRAM_EXECUTED}, pay(14), returnAccounts=[PAYEE_ADDRESS]),
-    ]
-    async with open_local_simulator([bundle]) as simulator:
-        results, _ = await results_of(simulator, *actions)
-
-    own = {index: 11 + index for index in range(4)}
-    seen = [
-        (
-            r["actionIndex"],
-            r["slot"] - FIRST_SLOT,
-            r.get("batchIndex"),
-            r["accounts"][0]["lamports"] - LAMPORTS - own[r["actionIndex"]],
-        )
-        for r in results
-    ]
-    assert seen == [
-        (0, 0, None, 0),
-        (1, 0, None, 7),
-        (2, 1, 1, 8),
-        (3, 1, 1, 10),
-        (2, 1, 3, 13),
-        (3, 1, 3, 17),
-        (1, 1, None, 17),
-        (0, 2, None, 17),
-        (1, 2, None, 25),
-    ]
-    assert b64decode(results[2]["matched"]["data"]) == BLOCK[1]
-    assert results[2]["txIndex"] == 1
-
-
-async def test_a_failing_transaction_is_the_last_of_its_action(bundle: Path) -> None:
-    """What comes after a failure is not run, and the failure is told; overrides are seen by the first transaction."""
-    rich = {
-        "lamports": 1,
-        "owner": "1" * 32,
-        "data": {"data": "", "encoding": "base64"},
-        "executable": False,
-        "space": 0,
-    }
-    failing = action(
-        {"at": "afterEverySlot", "everyNSlots": 1_000},
-        pay(1),
-        pay(2),
-        accountOverrides={str(PAYER.pubkey()): rich},
-    )
-    async with open_local_simulator([bundle]) as simulator:
-        [result], gained = await results_of(simulator, failing)
-
-    [outcome] = result["transactionOutcomes"]
-    assert (outcome["err"], gained) == ("InsufficientFundsForFee", 25)
-
-
-@pytest.mark.parametrize(
-    ("bad", "said"),
-    [
-        (action({"at": "beforeSlot", "slots": packed([1, 2])}, pay(1)), "2 slots and 1 transactions"),
-        (action({"at": "afterEverySlot"}), "without transactions"),
-        (action({"at": "afterEverySlot"}, pay(1), feedsReroute=True), "feedsReroute"),
-        ({"anchor": {"at": "afterEverySlot"}, "transactions": packed(["!"])}, "transaction 0 is not base64"),
-    ],
-    ids=["lengths", "empty", "reroute", "base64"],
-)
-async def test_an_action_that_cannot_be_is_refused(bundle: Path, bad: Message, said: str) -> None:
-    """A contradiction, and what is not served, is refused when the session is created, with the action's place."""
-    async with open_local_simulator([bundle]) as simulator, open_control(simulator) as control:
-        answer = await control.ask(
-            "createBacktestSession", {**creation(FIRST_SLOT, LAST_SLOT), "actions": packed([bad])}
-        )
-        assert "action 0" in str(answer["params"])
-        assert said in str(answer["params"])
-
-
-@pytest.mark.parametrize("method", ["diagnosticSubscribe", "replacementSubscribe", "actionSubscribe"])
-async def test_streams_without_anything_end(bundle: Path, method: str) -> None:
-    """The session-wide streams are accepted, and end with their marker."""
-    async with open_local_simulator([bundle]) as simulator, open_control(simulator) as control:
-        await control.create(FIRST_SLOT, LAST_SLOT)
-        async with open_data(simulator, control) as data:
-            await data.subscribe(1, method, None)
-            await control.send("continue", going_on(9))
-            assert methods(await data.until_complete()) == ["subscriptionComplete"]

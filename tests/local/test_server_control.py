@@ -16,7 +16,6 @@ from .blocks import FIRST_SLOT, LAMPORTS, PAYEE_ADDRESS, SYSTEM_PROGRAM, pay, wr
 from .clients import Control, Message, closing_code, creation, going_on, old_creation, open_control, post
 
 LAST_SLOT = FIRST_SLOT + 4
-PROBE = {"anchor": {"at": "afterEverySlot"}, "markets": [PAYEE_ADDRESS], "usdValues": [1]}
 
 
 @pytest.fixture
@@ -153,11 +152,10 @@ async def test_what_cannot_be_read_is_refused(payments: Path, text: str) -> None
     [
         (creation(FIRST_SLOT, LAST_SLOT + 1), "bundleNotFound"),
         (creation(LAST_SLOT, FIRST_SLOT), "invalidRequest"),
-        ({**creation(FIRST_SLOT, LAST_SLOT), "diagnosticProbes": [PROBE]}, "diagnosticProbes is not served"),
-        ({**creation(FIRST_SLOT, LAST_SLOT), "agents": [{"agentType": "arb"}]}, "agents is not served"),
+        ({**creation(FIRST_SLOT, LAST_SLOT), "agents": [{"agentType": "arb"}]}, "agents are not served"),
         (old_creation(FIRST_SLOT, LAST_SLOT + 1), "no bundle covers slots 1000 to 1005"),
     ],
-    ids=["no-bundle", "reversed", "probes", "agents", "no-bundle-for-0.9"],
+    ids=["no-bundle", "reversed", "agents", "no-bundle-for-0.9"],
 )
 async def test_a_session_that_cannot_be_is_refused(payments: Path, params: Message, expected: str) -> None:
     """A range that nobody has, a reversed one and what is not served are refused, in words that the client's generation knows."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .reader import BundleReader, open_bundle
+from .reader import BlockhashError, BundleReader, open_bundle
 from .shipped import shipped_bundle
 from .values import (
     BundleAccount,
@@ -16,6 +16,7 @@ from .values import (
 from .writer import write_bundle
 
 __all__ = [
+    "BlockhashError",
     "BundleAccount",
     "BundleHeader",
     "BundleReader",

@@ -19,10 +19,14 @@ from .format import (
     records_of,
     unpack_chunk,
 )
-from .rules import BundleRules
+from .rules import BadBlockhash, BundleRules
 from .values import BundleAccount, BundleHeader, BundleSlot
 
-__all__ = ["BundleReader", "open_bundle"]
+__all__ = ["BlockhashError", "BundleReader", "open_bundle"]
+
+
+class BlockhashError(BundleError):
+    """The blockhash of a slot cannot be one."""
 
 
 def open_bundle(path: Path | str) -> BundleReader:
@@ -162,7 +166,8 @@ class _Records:
             raise BundleError(self._failure) from error
         except ValueError as error:
             self._failure = f"cannot use the bundle {self._path}: {self._place()}: {error}"
-            raise BundleError(self._failure) from error
+            kind = BlockhashError if isinstance(error, BadBlockhash) else BundleError
+            raise kind(self._failure) from error
 
     def _take(self) -> Record:
         if self._file.tell() == 0:

@@ -10,7 +10,13 @@ from __future__ import annotations
 from .format import BundleEnd, Record
 from .values import BundleAccount, BundleHeader, BundleSlot
 
-__all__ = ["BundleRules"]
+__all__ = ["BadBlockhash", "BundleRules"]
+
+_HASH_BYTES = 32
+
+
+class BadBlockhash(ValueError):
+    """The blockhash of a slot is none."""
 
 
 class BundleRules:
@@ -73,6 +79,8 @@ class BundleRules:
             raise ValueError(
                 f"slot {slot.slot} is outside of the header's range {header.start_slot} to {header.end_slot}"
             )
+        if len(slot.blockhash) != _HASH_BYTES:
+            raise BadBlockhash(f"the blockhash of slot {slot.slot} has {len(slot.blockhash)} bytes, not {_HASH_BYTES}")
         if slot.parent_slot >= slot.slot:
             raise ValueError(f"slot {slot.slot} has the parent {slot.parent_slot}, which is not before it")
         if self._last_slot is not None and slot.slot <= self._last_slot:

@@ -24,7 +24,6 @@ __all__ = [
 ]
 
 Address = Annotated[bytes, Meta(min_length=32, max_length=32)]
-Hash = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Count = Annotated[int, Meta(ge=0)]
 """An unsigned 64-bit integer: msgpack has no larger one."""
 
@@ -120,7 +119,8 @@ class BundleSlot:
     slot: Count
     parent_slot: Count
     """The slot of the block before, which may be one that is not in the file."""
-    blockhash: Hash
+    blockhash: bytes
+    """Of 32 bytes."""
     block_height: Count
     """The number of blocks before this one since genesis."""
     block_time: int

@@ -2,6 +2,7 @@ from .messages import Action as Action
 from .messages import BatchFilter as BatchFilter
 from .messages import FoundBatch as FoundBatch
 from .messages import ModifiedAccount as ModifiedAccount
+from .messages import Probe as Probe
 from .process import Engine as Engine
 from .process import PendingSlots as PendingSlots
 from .templates import EngineTemplates as EngineTemplates
@@ -9,4 +10,5 @@ from .templates import open_engine as open_engine
 from .values import Kind as Kind
 from .values import Published as Published
 from .values import SlotResult as SlotResult
+from .values import SysvarsRefused as SysvarsRefused
 from .values import TransactionRefused as TransactionRefused

@@ -2,6 +2,7 @@
 
 - Several transactions of one action see each other's writes, in order; the first that fails is the last that runs.
 - What is simulated leaves no trace: every account that it wrote is put back. Signatures are not verified.
+- What earlier actions have overridden (`overrides.py`) is seen by what is simulated.
 - What is sent is executed like a user's transaction: it is published, and everything later sees it.
 
 Source: `ScheduledAction`, simulator-api 0.28.0, and `ActionResultNotification`, simulator-client 0.28.0.
@@ -24,13 +25,14 @@ from solders.transaction_metadata import FailedTransactionMetadata, TransactionM
 from ...errors import InputError
 from .accounts import ABSENT, read_modified, ui_account
 from .blocks import ReadBlock
-from .messages import Action
+from .messages import Action, Probe
+from .overrides import Overrides
 from .render import return_data_json
 from .svm import Execution, Machine, error_of
 from .transactions import read_transaction
 from .values import Published
 
-__all__ = ["Anchor", "DueAction", "ScheduledActions", "note_of", "simulate_action"]
+__all__ = ["Anchor", "DueAction", "ScheduledActions", "note_of", "outcomes_of"]
 
 Outcome = dict[str, object]
 
@@ -68,18 +70,21 @@ class ScheduledActions:
         InputError: An action has a transaction or an account that is none.
     """
 
-    def __init__(self, actions: Sequence[Action]) -> None:
+    def __init__(self, actions: Sequence[Action], probes: Sequence[Probe] = ()) -> None:
         self._actions = [
             (action, _transactions(action, index), tuple(map(read_modified, action.overrides)))
             for index, action in enumerate(actions)
         ]
+        self.probes = probes
+        """What a router is asked."""
+        self.overrides = Overrides(actions)
         self.need_batches = any(action.match is not None for action in actions)
         """Whether an action waits for batches."""
 
     def at_slot(self, slot: int, *, is_before: bool) -> Iterator[DueAction]:
         """Give what is due before, or after, a slot that has a block."""
         for index, (action, transactions, overrides) in enumerate(self._actions):
-            if action.is_before is not is_before or action.match is not None:
+            if not transactions or action.is_before is not is_before or action.match is not None:
                 continue
             if action.slots is not None:
                 transactions = tuple(t for t, s in zip(transactions, action.slots, strict=True) if s == slot)
@@ -104,22 +109,26 @@ class ScheduledActions:
                     index=index, action=action, transactions=transactions, overrides=overrides, anchor=anchor
                 )
 
-
-def simulate_action(machine: Machine, due: DueAction) -> Published:
-    """Run an action without keeping anything of it."""
-    outcomes: list[Outcome] = []
-    with _Overlay(machine) as overlay:
-        for address, account in due.overrides:
-            overlay.set(address, account)
-        for transaction in due.transactions:
-            result = machine.simulate(transaction)
-            if isinstance(result, FailedTransactionMetadata):
-                outcomes.append(outcome_of(result.meta(), error_of(result)))
-                break
-            outcomes.append(outcome_of(result.meta(), None))
-            for address, account in result.post_accounts():
-                overlay.set(address, Account.from_bytes(bytes(account)))
-        return note_of(machine, due, outcomes)
+    def simulate(self, machine: Machine, due: DueAction) -> Published:
+        """Run an action without keeping anything of it, but what it overrides by what it ends with."""
+        outcomes: list[Outcome] = []
+        ended = dict(due.overrides)
+        with _Overlay(machine) as overlay:
+            for address, account in (self.overrides.active | ended).items():
+                overlay.set(address, account)
+            for transaction in due.transactions:
+                result = machine.simulate(transaction)
+                if isinstance(result, FailedTransactionMetadata):
+                    outcomes.append(outcome_of(result.meta(), error_of(result)))
+                    break
+                outcomes.append(outcome_of(result.meta(), None))
+                for address, account in result.post_accounts():
+                    ended[address] = Account.from_bytes(bytes(account))
+                    overlay.set(address, ended[address])
+            else:
+                if due.action.feeds_overrides:
+                    self.overrides.set(due.anchor.slot, due.index, ended)
+            return note_of(machine, due, outcomes)
 
 
 def outcome_of(meta: TransactionMetadata, error: object) -> Outcome:

@@ -10,7 +10,9 @@ from typing import Literal
 
 import msgspec
 
-from .values import Published
+from ...errors import BundleError, InputError
+from ..bundle import BlockhashError
+from .values import Published, SysvarsRefused, TransactionRefused
 
 __all__ = [
     "BUNDLE",
@@ -34,10 +36,12 @@ __all__ = [
     "Loaded",
     "ModifiedAccount",
     "Prepared",
+    "Probe",
     "Request",
     "Rpc",
     "Scout",
     "Scouted",
+    "failed",
     "frame",
 ]
 
@@ -87,8 +91,21 @@ class Action(msgspec.Struct, frozen=True):
     match: BatchFilter | None = None
     """At the batches that match."""
     overrides: list[ModifiedAccount] = []
-    """Accounts as the first transaction is to find them."""
+    """Accounts as the first transaction is to find them; where there is none, as whoever looks from outside is to find them."""
+    feeds_overrides: bool = False
+    """Whether the accounts that it ends with are what whoever looks from outside finds."""
     return_accounts: list[str] = []
+
+
+class Probe(msgspec.Struct, frozen=True):
+    """What a router is asked after certain slots."""
+
+    slots: frozenset[int] | None
+    every_slots: int | None
+    """Where there are no slots: at the multiples of this."""
+    markets: list[str]
+    usd_values: list[int]
+    label: str | None
 
 
 class Load(msgspec.Struct, frozen=True, tag="load", kw_only=True):
@@ -103,6 +120,7 @@ class Load(msgspec.Struct, frozen=True, tag="load", kw_only=True):
     filters: list[BatchFilter] = []
     """What `Scout` looks for."""
     actions: list[Action] = []
+    probes: list[Probe] = []
     speed: float | None = None
     """Of a recording, as a multiple of the recorded one; None: without waiting."""
 
@@ -205,10 +223,25 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
     """The request cannot be carried out; nothing has changed, except where the bundle cannot be read further."""
 
     id: int
-    reason: Literal["input", "transaction", "bundle"]
+    reason: Literal["input", "transaction", "bundle", "blockhash", "sysvars"]
     message: str
     index: int = 0
     """Of the transaction that is none."""
+
+
+def failed(request_id: int, error: InputError) -> Failed:
+    """Return the answer to a request that was refused."""
+    match error:
+        case TransactionRefused():
+            return Failed(request_id, "transaction", str(error), error.index)
+        case BlockhashError():
+            return Failed(request_id, "blockhash", str(error))
+        case SysvarsRefused():
+            return Failed(request_id, "sysvars", str(error))
+        case BundleError():
+            return Failed(request_id, "bundle", str(error))
+        case _:
+            return Failed(request_id, "input", str(error))
 
 
 Request = Load | Scout | Execute | Rpc

@@ -15,10 +15,11 @@ import msgspec
 from solders.transaction import VersionedTransaction
 
 from ..bundle import RecordedOutcome
-from .actions import DueAction, ScheduledActions, note_of, outcomes_of, simulate_action
+from .actions import DueAction, ScheduledActions, note_of, outcomes_of
 from .blocks import ReadBlock
 from .ledger import Ledger
 from .messages import ExecutedSlot
+from .probes import answers_of
 from .render import notes_of
 from .svm import Execution, Machine
 from .tally import Tally
@@ -64,10 +65,12 @@ def execute_block(
             run.errors.append(_not_executed(execution))
     if not block.has_begun:
         block.has_begun = True
+        actions.overrides.move_to(slot)
         run.carry_out(actions.at_slot(slot, is_before=True))
     run.execute_recorded(stop_before)
     if block.is_over:
         run.carry_out(actions.at_slot(slot, is_before=False))
+        run.notes += answers_of(actions.probes, slot)
     left = None if block.is_over else block.next_batch
     return ExecutedSlot(slot, run.notes, run.tally.counts(), left, run.errors)
 
@@ -112,7 +115,7 @@ class _Run:
                 sent = outcomes_of(self._send(due.transactions))
                 self.notes.append(note_of(self._machine, due, sent))
             else:
-                self.notes.append(simulate_action(self._machine, due))
+                self.notes.append(self._actions.simulate(self._machine, due))
 
     def _send(self, transactions: Sequence[VersionedTransaction]) -> list[Execution]:
         executed: list[Execution] = []

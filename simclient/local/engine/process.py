@@ -15,6 +15,7 @@ import trio
 from ...errors import BundleError, ConnectionLost, InputError
 from ...wire.accounts import AccountData
 from ...wire.summary import SessionSummary
+from ..bundle import BlockhashError
 from .messages import (
     LENGTH_BYTES,
     LONGEST_MESSAGE_BYTES,
@@ -33,7 +34,7 @@ from .messages import (
     Scouted,
     frame,
 )
-from .values import SlotResult, TransactionRefused
+from .values import SlotResult, SysvarsRefused, TransactionRefused
 
 __all__ = ["Engine", "PendingSlots", "read_message", "refusal"]
 
@@ -275,6 +276,10 @@ def refusal(failed: Failed) -> InputError:
     match failed.reason:
         case "bundle":
             return BundleError(failed.message)
+        case "blockhash":
+            return BlockhashError(failed.message)
+        case "sysvars":
+            return SysvarsRefused(failed.message)
         case "transaction":
             return TransactionRefused(failed.message, index=failed.index)
         case "input":

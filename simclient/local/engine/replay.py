@@ -47,7 +47,7 @@ class Replay:
             InputError: An action is none.
         """
         self._bundle = bundle
-        self._actions = ScheduledActions(load.actions)
+        self._actions = ScheduledActions(load.actions, load.probes)
         self._end_slot = load.end_slot
         self._signers = load.signers
         self._tables = bundle.tables
@@ -68,6 +68,7 @@ class Replay:
         self._open: OpenBlock | None = None
         self._waiting: list[VersionedTransaction] = []
         self.ledger = Ledger()
+        self.overrides = self._actions.overrides
         self._skip_to(load.start_slot)
 
     @property

@@ -66,12 +66,12 @@ class AccountMethods:
     def _get_account_info(self, params: Params) -> Json:
         address, options = params.address(0), self._bank.options(params, 1)
         writer = read_account_writer(self._bank, options, default="binary")
-        return self._bank.with_context(writer.write(self._machine.get_account(address)))
+        return self._bank.with_context(writer.write(self._bank.account(address)))
 
     def _get_multiple_accounts(self, params: Params) -> Json:
         addresses, options = read_addresses(params.at(0), _MOST_ACCOUNTS), self._bank.options(params, 1)
         writer = read_account_writer(self._bank, options, default="base64")
-        return self._bank.with_context([writer.write(self._machine.get_account(address)) for address in addresses])
+        return self._bank.with_context([writer.write(self._bank.account(address)) for address in addresses])
 
     def _get_program_accounts(self, params: Params) -> object:
         program, options = params.address(0), self._bank.options(params, 1)
@@ -88,7 +88,7 @@ class AccountMethods:
     def _get_balance(self, params: Params) -> Json:
         address = params.address(0)
         self._bank.options(params, 1)
-        account = self._machine.get_account(address)
+        account = self._bank.account(address)
         return self._bank.with_context(0 if account is None else account.lamports)
 
     def _get_minimum_balance(self, params: Params) -> int:

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, Protocol, final
 
+from solders.account import Account
+from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
+from .accounts import is_absent
 from .ledger import Ledger
+from .overrides import Overrides
 from .rpc_params import INVALID_PARAMS, Json, Options, Params, Refused
 from .svm import Machine
 
@@ -26,6 +30,7 @@ class Replayed(Protocol):
 
     machine: Machine
     ledger: Ledger
+    overrides: Overrides
 
     def send(self, transaction: VersionedTransaction) -> None:
         """Let a transaction go into the next block.
@@ -43,6 +48,14 @@ class Bank:
         self.replay = replay
         self.machine = replay.machine
         self.ledger = replay.ledger
+
+    def account(self, address: Pubkey) -> Account | None:
+        """Return an account as it is read by its address; None where it does not exist."""
+        overridden = self.replay.overrides.active.get(address)
+        if overridden is None:
+            return self.machine.get_account(address)
+
+        return None if is_absent(overridden) else overridden
 
     def options(self, params: Params, index: int, *, text_means: str = "") -> Options:
         """Return the configuration at `index`, its commitment and least slot checked.

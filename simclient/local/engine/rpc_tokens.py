@@ -116,7 +116,7 @@ class TokenMethods:
         return account
 
     def _found(self, address: Pubkey) -> Account:
-        account = self._machine.get_account(address)
+        account = self._bank.account(address)
         if account is None:
             raise Refused(INVALID_PARAMS, "Invalid param: could not find account")
 

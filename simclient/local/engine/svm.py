@@ -26,6 +26,7 @@ from ..bundle import BundleAccount, BundleSlot, Signatures
 from .accounts import ABSENT, TokenAccount, decimals_of, is_absent, read_modified, token_account
 from .messages import ModifiedAccount
 from .transactions import Keys, keys_of, raise_compute_limit
+from .values import SysvarsRefused
 
 __all__ = ["SLOTS_PER_EPOCH", "AccountChange", "Execution", "Machine", "error_of"]
 
@@ -41,6 +42,8 @@ _CHANGED_BY_CLOCK = (
 )
 _MOST_GLANCES = 100_000
 """Some 200 bytes each."""
+_SYSVARS = Pubkey.from_string("Sysvar1111111111111111111111111111111111111")
+"""The owner of all sysvars."""
 _UPGRADEABLE_LOADER = Pubkey.from_string("BPFLoaderUpgradeab1e11111111111111111111111")
 _PROGRAM_TAG = (2).to_bytes(4, "little")
 """`UpgradeableLoaderState::Program`; the address of the program data follows."""
@@ -136,7 +139,8 @@ class Machine:
                 address, Account(account.lamports, account.data, Pubkey.from_bytes(account.owner), account.executable)
             )
         except Exception as error:  # LiteSVM's own error has no class that can be imported
-            raise BundleError(f"the account {address} of the bundle cannot be set: {error}") from error
+            kind = SysvarsRefused if account.owner == bytes(_SYSVARS) else BundleError
+            raise kind(f"the account {address} of the bundle cannot be set: {error}") from error
 
     def modify(self, accounts: Sequence[ModifiedAccount]) -> None:
         """Set accounts between blocks, all of them or none; zero lamports delete one.

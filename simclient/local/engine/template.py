@@ -26,7 +26,7 @@ from typing import NoReturn
 
 from ...errors import BundleError
 from .loaded import LoadedBundle
-from .messages import BUNDLE, BURY, FORK, RECORDING, TEMPLATE_ANSWER, TEMPLATE_REQUEST, Failed, Load, Prepared, frame
+from .messages import BUNDLE, BURY, FORK, RECORDING, TEMPLATE_ANSWER, TEMPLATE_REQUEST, Load, Prepared, failed, frame
 from .replay import Replay
 from .rpc import RpcServer
 from .worker import Begin, Source, serve
@@ -49,7 +49,7 @@ def main(kind: str, path: str, most_bytes: str) -> None:
     try:
         begin = _RECIPES[kind](Path(path))
     except BundleError as error:
-        control.sendall(frame(Failed(0, "bundle", str(error))))
+        control.sendall(frame(failed(0, error)))
         return
 
     gc.collect()

@@ -32,6 +32,7 @@ from .messages import (
     BatchFilter,
     Failed,
     Load,
+    Probe,
 )
 from .process import Engine, read_message, refusal
 
@@ -168,6 +169,7 @@ class EngineTemplates:
         signers: Iterable[str] = (),
         filters: Sequence[BatchFilter] = (),
         actions: Sequence[Action] = (),
+        probes: Sequence[Probe] = (),
         is_recording: bool = False,
         speed: float | None = None,
     ) -> AsyncGenerator[Engine]:
@@ -181,6 +183,7 @@ class EngineTemplates:
             signers: Only recorded transactions that one of these has signed are executed; empty: all.
             filters: What `look_ahead` looks for.
             actions: What is done by itself.
+            probes: What a router is asked by itself.
             is_recording: The file is a recording, which is given again and not executed.
             speed: Of a recording, as a multiple of the recorded one; None: without waiting.
 
@@ -197,6 +200,7 @@ class EngineTemplates:
             signers=frozenset(signers),
             filters=list(filters),
             actions=list(actions),
+            probes=list(probes),
             speed=speed,
         )
         file = (RECORDING if is_recording else BUNDLE, bundle)

@@ -7,12 +7,12 @@ from typing import Literal
 import attrs
 import msgspec
 
-from ...errors import InputError
+from ...errors import BundleError, InputError
 from ...wire.summary import SessionSummary
 
-__all__ = ["Kind", "Published", "SlotResult", "TransactionRefused"]
+__all__ = ["Kind", "Published", "SlotResult", "SysvarsRefused", "TransactionRefused"]
 
-Kind = Literal["accountDiff", "transaction", "logs", "action"]
+Kind = Literal["accountDiff", "transaction", "logs", "action", "diagnostic"]
 
 
 class Published(msgspec.Struct, frozen=True, array_like=True):
@@ -50,6 +50,10 @@ class SlotResult:
     def is_last(self) -> bool:
         """Whether the range has no further slot."""
         return self.next_slot is None
+
+
+class SysvarsRefused(BundleError):
+    """A sysvar among the accounts of a bundle cannot be read by the runtime."""
 
 
 class TransactionRefused(InputError):

@@ -12,24 +12,23 @@ from typing import Protocol
 
 import msgspec
 
-from ...errors import BundleError, InputError
+from ...errors import InputError
 from .messages import (
     LENGTH_BYTES,
     Answer,
     Answered,
     Execute,
     Executed,
-    Failed,
     Load,
     Loaded,
     Request,
     Rpc,
     Scout,
     Scouted,
+    failed,
     frame,
 )
 from .rpc import RpcServer
-from .values import TransactionRefused
 
 __all__ = ["Begin", "Source", "serve"]
 
@@ -75,7 +74,7 @@ def _serve(channel: socket.socket, begin: Begin) -> None:
                 assert engine is not None
                 answer = _answer(engine, request)
         except InputError as error:
-            answer = _failed(request.id, error)
+            answer = failed(request.id, error)
         channel.sendall(frame(answer))
 
 
@@ -88,9 +87,3 @@ def _answer(engine: tuple[Source, RpcServer], request: Execute | Scout | Rpc) ->
             return source.look_ahead(request.id, request.most_slots)
         case Rpc():
             return Answered(request.id, rpc.answer(request.body))
-
-
-def _failed(request_id: int, error: InputError) -> Failed:
-    if isinstance(error, TransactionRefused):
-        return Failed(request_id, "transaction", str(error), error.index)
-    return Failed(request_id, "bundle" if isinstance(error, BundleError) else "input", str(error))

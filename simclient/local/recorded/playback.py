@@ -24,6 +24,7 @@ from ..bundle import Signatures
 from ..engine.accounts import ABSENT
 from ..engine.ledger import Ledger
 from ..engine.messages import Execute, Executed, ExecutedSlot, Load, Scouted
+from ..engine.overrides import Overrides
 from ..engine.svm import Machine
 from ..engine.values import Kind, Published
 from .index import RecordedSlot, ServedNotification, read_recording
@@ -75,9 +76,10 @@ class Playback:
             BundleError: It cannot be read.
             InputError: The session asks for what needs execution.
         """
-        if load.actions or load.filters or load.signers:
+        if load.filters or load.signers or load.probes or any(action.transactions for action in load.actions):
             raise InputError(
-                "a recording executes nothing: actions, discoveries and signer filters cannot be had from it"
+                "a recording executes nothing: discoveries, signer filters, probes and actions with transactions"
+                " cannot be had from it"
             )
 
         self._recorded = read_recording(path)
@@ -85,6 +87,7 @@ class Playback:
         self._speed = load.speed
         self.machine = Machine(Signatures.ABSENT)
         self.ledger = Ledger()
+        self.overrides = Overrides(load.actions)
         self._slots = self._recorded.slots
         self._next = 0
         self._last_at: int | None = None
@@ -152,6 +155,7 @@ class Playback:
             if isinstance(notification, AccountDiff):
                 self._set(notification)
         self.machine.slot = slot.slot
+        self.overrides.move_to(slot.slot)
         return ExecutedSlot(
             slot.slot,
             _dealt(notifications, self._recorded.header.keys),

@@ -67,8 +67,8 @@ _KIND_OF: Mapping[str, Kind | None] = {
     TRANSACTIONS: "transaction",
     LOGS: "logs",
     ACTIONS: "action",
-    DIAGNOSTICS: None,  # there is no router here, so that nothing ever comes but the end
-    REPLACEMENTS: None,
+    DIAGNOSTICS: "diagnostic",
+    REPLACEMENTS: None,  # there is no router here, so that nothing ever comes but the end
 }
 
 

@@ -31,10 +31,10 @@ class SimulatorLimits:
     """The body of one HTTP request; an account of 10 MiB is 14 MiB of base64."""
     max_message_bytes: int = 32 * 2**20
     """One WebSocket message of a client."""
-    max_message_values: int = 1_000_000
+    max_message_values: int = 2_000_000
     """Values of JSON in one message, about: each takes memory, and an account that is set has eight."""
-    max_blob_bytes: int = 64 * 2**20
-    """What the compressed parts of one message decompress to, all together."""
+    max_blob_bytes: int = 128 * 2**20
+    """What the compressed parts of one message decompress to, all together; a schedule of actions for 10,000 slots has 28 MiB."""
     max_unfinished_bytes: int = 512 * 2**20
     """What of all clients together is held: messages and bodies until they are answered, and answers until they are sent."""
     max_connections: int = 2048

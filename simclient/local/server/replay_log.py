@@ -125,7 +125,8 @@ class ReplayLog(Generic[_T]):
         if chunk.size >= self._chunk_bytes:
             self._kept.append(_Chunk(self.end))
             while self._kept_bytes > self._limits.memory_bytes and len(self._kept) > _NEWEST_CHUNKS:
-                self._spill(self._kept.popleft())
+                self._spill(self._kept[0])
+                self._kept.popleft()
             self._drop_old()
 
     def read(self, position: int, most: int) -> Sequence[_T]:
@@ -183,9 +184,10 @@ class ReplayLog(Generic[_T]):
 
     def _spill(self, chunk: _Chunk[_T]) -> None:
         packed = zstandard.compress(msgspec.msgpack.encode(chunk.items), _LEVEL)
-        chunk.file = self._file_to_write()
-        chunk.offset = chunk.file.seek(0, os.SEEK_END)
-        _write_all(chunk.file, packed)
+        file = self._file_to_write()
+        offset = file.seek(0, os.SEEK_END)
+        _write_all(file, packed)  # where that fails the chunk stays in memory
+        chunk.file, chunk.offset = file, offset
         self._kept_bytes -= chunk.size
         chunk.items, chunk.size = [], len(packed)
         self._spilled_bytes += chunk.size

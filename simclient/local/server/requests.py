@@ -71,14 +71,10 @@ def check_params(params: SessionParams) -> Schedule:
     if end < start:
         raise _refused(f"the range is reversed: endSlot {end} is before startSlot {start}")
 
-    unserved = {
-        "agents": params.agents,
-        "reroute": params.reroute,
-        "diagnosticProbes": params.diagnostic_probes,
-    }
-    for name, value in unserved.items():
-        if value:
-            raise _refused(f"{name} is not served by this simulator: there is no router in it; leave it out")
+    if params.agents:
+        raise _refused("agents are not served by this simulator, which does not trade by itself; leave agents out")
+    if params.reroute:
+        raise _refused("reroute is not served by this simulator: there is no router in it; leave reroute out")
     return read_schedule(params)
 
 

@@ -26,7 +26,11 @@ from ...wire.codec import write_response
 from ...wire.failures import (
     AdvanceSlotFailed,
     BacktestFailure,
+    ClerkError,
+    FinalizeSlotFailed,
+    InitializingSysvarsFailed,
     Internal,
+    InvalidBlockhashFormat,
     InvalidRequest,
     InvalidTransactionFormat,
     NoProducedBlocksInRange,
@@ -46,7 +50,17 @@ from ...wire.responses import (
     Success,
 )
 from ...wire.summary import SessionSummary
-from ..engine import Engine, EngineTemplates, FoundBatch, PendingSlots, Published, SlotResult, TransactionRefused
+from ..bundle import BlockhashError
+from ..engine import (
+    Engine,
+    EngineTemplates,
+    FoundBatch,
+    PendingSlots,
+    Published,
+    SlotResult,
+    SysvarsRefused,
+    TransactionRefused,
+)
 from .advance import Advance, Position, next_turn
 from .bell import Bell
 from .bundles import Source
@@ -122,11 +136,13 @@ class ServedSession:
                     signers=self.params.signer_filter,
                     filters=self._schedule.filters,
                     actions=self._schedule.actions,
+                    probes=self._schedule.probes,
                 ) as engine:
                     self.engine = engine
                     engine.call_on_death(self._requests.close)
                     await self._serve(engine)
         except (ConnectionLost, InputError) as error:
+            self._say_why(error)
             self.fail(Internal(error=str(error)))
         except OSError as error:
             self.fail(Internal(error=f"what the session has said cannot be kept for replay: {error.strerror or error}"))
@@ -208,6 +224,8 @@ class ServedSession:
         try:
             await self._advance(engine, advance)
         except BundleError as error:
+            if isinstance(error, BlockhashError):
+                self.fail(InvalidBlockhashFormat(slot=engine.next_slot or self.position.slot, error=str(error)))
             self.fail(AdvanceSlotFailed(slot=engine.next_slot or self.position.slot, error=str(error)))
             await trio.sleep_forever()
         except TransactionRefused as error:
@@ -286,7 +304,26 @@ class ServedSession:
             self._say(Status(status="executedUserTransactions"))
         self._say(Status(status="executingBlockTransactions"))
 
+    def _say_why(self, error: Exception) -> None:
+        """Say what the protocol has a type for that does not end a session by itself; what ends it is said after it."""
+        match error:
+            case SysvarsRefused():
+                self.fail(InitializingSysvarsFailed(slot=self.params.start_slot, error=str(error)))
+            case BundleError():
+                self.fail(ClerkError(error=str(error)))
+            case _:
+                return
+
     async def _publish(self, result: SlotResult) -> None:
+        """Say what came of a slot; the session ends where that cannot be kept."""
+        try:
+            await self._keep(result)
+        except OSError as error:
+            text = f"what was said of it cannot be kept for replay: {error.strerror or error}"
+            self.fail(FinalizeSlotFailed(slot=result.slot, error=text))
+            await trio.sleep_forever()
+
+    async def _keep(self, result: SlotResult) -> None:
         slots, positions = self._first_of_slot
         if result.delay_seconds:
             await trio.sleep(result.delay_seconds)
