@@ -22,7 +22,9 @@ from simclient import (
 )
 from simclient.local import open_local_simulator
 from simclient.local.bundle import open_bundle, shipped_bundle
-from simclient.testing import ConnectionFaults, Cut, Reset, faults_in_order
+from simclient.protocol.budget import BudgetLimits
+from simclient.session.limits import Limits
+from simclient.testing import Close, ConnectionFaults, Cut, Fault, FaultPlan, Reset, faults_in_order
 from simclient.wire.discovery import ProgramExecuted
 
 TOKEN_PROGRAM = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"
@@ -83,31 +85,56 @@ async def test_create_subscribe_advance_complete() -> None:
     assert (completed.summary.correct_simulation, completed.summary.incorrect_simulation) == (745, 0)
 
 
-@pytest.mark.parametrize("seed", range(3))
-async def test_drop_and_re_attach(seed: int) -> None:
-    """Control and data sockets are cut and reset again and again: every diff comes exactly once, and the run completes."""
-    start, end = market()
-    faults = [
-        ConnectionFaults(downstream=(Cut(at_byte=9_000 + 7_001 * seed),)),
-        ConnectionFaults(downstream=(Reset(at_byte=50_000 + 3_007 * seed),)),
-        ConnectionFaults(downstream=(Cut(at_byte=30_011),)),
-        ConnectionFaults(downstream=(Reset(at_byte=4_099 * (seed + 1)),)),
+HANDED_OVER = [Close(at_message=place) for place in (40, 700, 25, 300)]
+"""The server says goodbye with 1012, first on the control socket; the session lives on."""
+LATE = [Cut(at_message=10_000), Cut(at_message=2_200), Reset(at_message=20)]
+"""The data socket is lost when the run is nearly over, and lost again."""
+BEFORE_THE_FIRST = [Close(at_message=10_000), *[Close(at_message=1)] * 4]
+"""Each data socket ends with its acknowledgement."""
+QUICK = Limits(reconnect=BudgetLimits(first_delay_seconds=0.05))
+
+
+def rude(seed: int) -> list[Fault]:
+    """Return cuts and resets in the middle of frames."""
+    return [
+        Cut(at_byte=9_000 + 7_001 * seed),
+        Reset(at_byte=50_000 + 3_007 * seed),
+        Cut(at_byte=30_011),
+        Reset(at_byte=4_099 * (seed + 1)),
     ]
+
+
+DROPS = [rude(0), rude(1), rude(2), HANDED_OVER, LATE, BEFORE_THE_FIRST]
+
+
+def plan(faults: Sequence[Fault]) -> FaultPlan:
+    return faults_in_order(*(ConnectionFaults(downstream=(fault,)) for fault in faults))
+
+
+@pytest.mark.parametrize("faults", DROPS)
+async def test_drop_and_re_attach(faults: Sequence[Fault]) -> None:
+    """Control and data sockets end again and again: every diff comes exactly once, and the run completes."""
+    start, end = market()
     async with (
-        open_local_simulator(faults=faults_in_order(*faults)) as simulator,
-        open_backtest_session(simulator.url, start_slot=start, end_slot=end, subscriptions=WATCHED) as session,
+        open_local_simulator(faults=plan(faults)) as simulator,
+        open_backtest_session(
+            simulator.url, start_slot=start, end_slot=end, subscriptions=WATCHED, limits=QUICK
+        ) as session,
     ):
         diffs, _ = await run(session)
 
     assert counted(diffs) == await undisturbed()
 
 
-async def test_parallel() -> None:
+@pytest.mark.parametrize("faults", [[], rude(0), HANDED_OVER, BEFORE_THE_FIRST])
+async def test_parallel(faults: Sequence[Fault]) -> None:
     """The sub-sessions of a parallel session together give every slot once; each begins with the state of its own first slot."""
     start, end = market()
     async with (
-        open_local_simulator(split_slots=SPLIT_SLOTS) as simulator,
-        open_parallel_session(simulator.url, start_slot=start, end_slot=end, subscriptions=WATCHED) as parallel,
+        open_local_simulator(split_slots=SPLIT_SLOTS, faults=plan(faults)) as simulator,
+        open_parallel_session(
+            simulator.url, start_slot=start, end_slot=end, subscriptions=WATCHED, limits=QUICK
+        ) as parallel,
     ):
         seen: list[AccountDiff] = []
 

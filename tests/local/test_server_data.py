@@ -88,6 +88,25 @@ async def test_subscriptions_of_one_socket_end_one_by_one(payments: Path) -> Non
         assert mine[-1]["method"] == "subscriptionComplete"
 
 
+async def test_subscriptions_of_one_socket_are_served_in_the_order_of_what_happened(payments: Path) -> None:
+    """No slot comes before an earlier one of another subscription; one that begins in the past is served alone until it has caught up."""
+    async with open_local_simulator([payments]) as simulator, open_control(simulator) as control:
+        await control.create(FIRST_SLOT, LAST_SLOT)
+        await control.advance(2)
+        async with open_data(simulator, control) as data:
+            await data.subscribe(1, "accountDiffSubscribe", PAYEE_ADDRESS, replayFromSlot=FIRST_SLOT + 2)
+            await data.subscribe(2, "logsSubscribe", {"mentions": [PAYEE_ADDRESS]}, replayFromSlot=FIRST_SLOT + 2)
+            await data.subscribe(3, "accountDiffSubscribe", PAYER_ADDRESS)
+            await control.advance(9)
+            seen = await data.until_complete(3)
+
+    assert slots(seen) == [
+        FIRST_SLOT,
+        FIRST_SLOT + 1,
+        *(slot for slot in range(FIRST_SLOT + 2, LAST_SLOT + 1) for _ in range(3)),
+    ]
+
+
 async def test_replay_begins_with_the_slot_itself(payments: Path) -> None:
     """`replayFromSlot` is inclusive."""
     async with open_local_simulator([payments]) as simulator, open_control(simulator) as control:

@@ -74,6 +74,27 @@ async def test_a_parallel_session_is_split_at_the_pieces(payments: Path) -> None
     }
 
 
+async def test_a_closed_run_still_gives_what_was_missed_of_each_sub_session(payments: Path) -> None:
+    """The official client closes a run as soon as all have completed, and brings back the data sockets that were down."""
+    async with open_local_simulator([payments], split_slots=HALF) as simulator, open_control(simulator) as control:
+        *created, _ = await create(control)
+        ids = [one["params"]["session_id"] for one in created]
+        await ready(control, ids)
+        for session_id in ids:
+            await go(control, session_id, HALF)
+        await events_until(control, *((one, "completed") for one in ids))
+        assert (await control.ask("closeBacktestSession"))["method"] == "success"
+
+        seen: list[int] = []
+        for one in created:
+            control.endpoint = one["params"]["rpc_endpoint"]
+            async with open_data(simulator, control) as data:
+                await data.subscribe(1, "accountDiffSubscribe", PAYEE_ADDRESS)
+                seen += [m["params"]["result"]["context"]["slot"] for m in (await data.until_complete())[:-1]]
+
+    assert seen == list(range(FIRST_SLOT, LAST_SLOT + 1))
+
+
 async def test_a_parallel_session_is_split_over_the_bundles(tmp_path: Path) -> None:
     """Without pieces there is a sub-session per bundle."""
     paths = [

@@ -2,8 +2,9 @@
 
 A subscription is a position in the session's log: there is no queue per reader, and a slow one holds up its own session only. One
 without `replayFromSlot` begins with the oldest notification kept, not with the next one: a client whose socket is lost before its first
-notification comes back without a cursor, and counts on that. Compressed notifications of one connection are one zstd stream;
-acknowledgements are text.
+notification comes back without a cursor, and counts on that. The subscriptions of one connection are served together, in the order in which
+things happened: the official client keeps one cursor for all of them, so that what is behind it must have been sent to each.
+Compressed notifications of one connection are one zstd stream; acknowledgements are text.
 
 Source: `SubscribeConfig`, simulator-api 0.9.0 ("rather than streaming the full history"), and `subscribe` in `managed/subscription.rs`,
 simulator-client 0.9.0 and 0.28.0.
@@ -12,7 +13,7 @@ simulator-client 0.9.0 and 0.28.0.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import final
 
 import attrs
@@ -56,7 +57,7 @@ from .websocket import Farewell, ServerSocket
 __all__ = ["DataConnection"]
 
 _BATCH_ITEMS = 512
-"""Items of the log looked at per turn of a subscription."""
+"""Items of the log looked at per turn."""
 _BATCH_BYTES = 256 * 2**10
 """Written at once; about what a reader takes with one read."""
 _SERVER_ERROR = -32000
@@ -129,10 +130,7 @@ class DataConnection:
     async def speak(self) -> Farewell:
         """Send notifications as they come, until the session has gone; a completed one only after the end markers."""
         while not self._session.has_ended or self._session.has_completed:
-            has_sent = False
-            for subscription in list(self._subscriptions.values()):
-                has_sent |= await self._send_some(subscription)
-            if not has_sent and await self._nothing_comes():
+            if not await self._send_some() and await self._nothing_comes():
                 break
         return Farewell(code=_GONE, reason="the session has ended")
 
@@ -186,32 +184,42 @@ class DataConnection:
         code = PARSE_ERROR if request_id is None else INVALID_PARAMS
         await self._socket.send_text(write_error(request_id, code, str(error)))
 
-    async def _send_some(self, subscription: _Subscription) -> bool:
-        """Send what a few items of the log hold for it; False: there is nothing to do, and nothing was awaited."""
-        if subscription.number not in self._subscriptions or not subscription.is_acknowledged:
-            return False
+    async def _send_some(self) -> bool:
+        """Send what a few items of the log hold for those who are furthest behind; False: there is nothing, and nothing was awaited."""
+        log = self._session.notifications
+        readers = [one for one in self._subscriptions.values() if one.is_acknowledged]
+        start = min((one.reader.position for one in readers), default=log.end)
+        behind = [one for one in readers if one.reader.position == start]
+        joined_at = min((one.reader.position for one in readers if one.reader.position > start), default=log.end)
+        frames, position = self._frames_for(behind, start, joined_at)
+        if position > start:
+            self._session.bell.ring()  # there may be room again
+        for one in behind:
+            one.reader.position = position
+            if self._session.has_completed and position == log.end:
+                frames.append((False, write_subscription_complete(one.number)))
+                self._drop(one.number)
+        if frames:
+            await self._socket.send(encode_frames(frames))
+        elif position > start:
+            await trio.lowlevel.checkpoint()
+        return position > start or bool(frames)
 
-        log, reader = self._session.notifications, subscription.reader
+    def _frames_for(
+        self, subscriptions: Sequence[_Subscription], start: int, end: int
+    ) -> tuple[list[tuple[bool, bytes]], int]:
+        """Return what the next items of the log mean for each of them, item by item, and where that ends."""
         frames: list[tuple[bool, bytes]] = []
-        size, position = 0, reader.position
-        for published in log.read(position, _BATCH_ITEMS):
-            if subscription.wants(published):
-                frames.append(self._frame(subscription, published.result))
-                size += len(frames[-1][1])
+        size, position = 0, start
+        for published in self._session.notifications.read(start, min(_BATCH_ITEMS, end - start)):
+            for one in subscriptions:
+                if one.wants(published):
+                    frames.append(self._frame(one, published.result))
+                    size += len(frames[-1][1])
             position += 1
             if size > _BATCH_BYTES:
                 break
-        has_moved = position > reader.position
-        reader.position = position
-        if has_moved:
-            self._session.bell.ring()  # there may be room again
-        is_over = self._session.has_completed and position == log.end
-        if is_over:
-            frames.append((False, write_subscription_complete(subscription.number)))
-            self._drop(subscription.number)
-        if frames:
-            await self._socket.send(encode_frames(frames))
-        return has_moved or is_over
+        return frames, position
 
     def _frame(self, subscription: _Subscription, result: bytes) -> tuple[bool, bytes]:
         message = write_notification(subscription.notification, subscription.number, result)
