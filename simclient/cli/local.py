@@ -65,7 +65,7 @@ async def local(
                 speed=speed,
                 faults=faults,
                 host=listen_on,
-                key=key,
+                api_key=key,
             ) as simulator:
                 console.print(f"serving {simulator.url} until Ctrl-C")
                 for served in simulator.ranges:

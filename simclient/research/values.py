@@ -58,9 +58,9 @@ class RunConfig:
     subscriptions: tuple[Subscription, ...] = ()
     api_key: str | None = attrs.field(default=None, repr=False)
     """None: the environment variable `SIMULATOR_API_KEY`."""
-    output: Path | None = None
+    output: Path | None = attrs.field(default=None, converter=attrs.converters.optional(Path))
     """The events file, `-` for the standard output; see `simclient.research.ndjson`."""
-    record: Path | None = None
+    record: Path | None = attrs.field(default=None, converter=attrs.converters.optional(Path))
     """Where to keep the session as it came, to be served again; see `simclient.research.recording`."""
     write_logs: bool = False
     """Whether `logs` lines are written, which today's tool cannot read."""

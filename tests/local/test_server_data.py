@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -356,6 +356,14 @@ async def test_the_ranges_are_those_of_the_bundles(payments: Path) -> None:
         [served] = (await get(simulator, "/available-ranges")).json()
 
     assert (served["bundle_start_slot"], served["max_bundle_end_slot"]) == (FIRST_SLOT, LAST_SLOT)
+
+
+@pytest.mark.parametrize("of", [lambda path: path, str, lambda path: [str(path)]], ids=["path", "text", "list"])
+async def test_one_bundle_may_be_named_alone(payments: Path, of: Callable[[Path], Path | str | list[str]]) -> None:
+    """A path, a text or several: each names files, never the letters of a text."""
+    async with open_local_simulator(of(payments)) as simulator:
+        [served] = (await get(simulator, "/available-ranges")).json()
+        assert served["bundle_start_slot"] == FIRST_SLOT
 
 
 @pytest.mark.parametrize(("path", "status"), [("/", 404), ("/backtest", 426), ("/available-ranges/x", 404)])

@@ -196,7 +196,7 @@ async def test_a_half_sent_request_is_given_up(payments: Path) -> None:
 
 async def test_a_required_key_is_required(payments: Path) -> None:
     """Without the key, and with another one, there is no control socket; ranges and a session's own endpoint ask for none."""
-    async with open_local_simulator([payments], key="the key") as simulator:
+    async with open_local_simulator([payments], api_key="the key") as simulator:
         for header in (b"", b"X-API-Key: another\r\n"):
             async with await trio.open_tcp_stream("127.0.0.1", simulator.port) as stream:
                 await stream.send_all(handshake(header))
@@ -215,6 +215,6 @@ async def test_other_machines_only_with_a_key(payments: Path) -> None:
     with pytest.raises(InputError, match="not an address"):
         async with open_local_simulator([payments], host="elsewhere"):
             pass
-    async with open_local_simulator([payments], host="0.0.0.0", key="k") as simulator:
+    async with open_local_simulator([payments], host="0.0.0.0", api_key="k") as simulator:
         assert (await get(simulator, "/available-ranges", {"host": "machine.example"})).status_code == 200
         assert (await get(simulator, "/available-ranges", {"origin": "https://evil.example"})).status_code == 403

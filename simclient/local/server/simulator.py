@@ -51,28 +51,28 @@ _ACCOUNT_STATE: Final = b"include_account_state=true"
 
 @asynccontextmanager
 async def open_local_simulator(
-    bundles: Sequence[Path | str] = (),
+    bundles: Path | str | Sequence[Path | str] = (),
     *,
     port: int = 0,
     split_slots: int | None = None,
-    recordings: Sequence[Path | str] = (),
+    recordings: Path | str | Sequence[Path | str] = (),
     speed: float | None = None,
     faults: FaultPlan | None = None,
     host: str = _LOOPBACK,
-    key: str | None = None,
+    api_key: str | None = None,
     limits: SimulatorLimits = DEFAULT_LIMITS,
 ) -> AsyncGenerator[LocalSimulator]:
     """Serve bundles on loopback for the block; leaving it ends every session and its engine process.
 
     Args:
-        bundles: The files to replay; by default, where there are no recordings either, the market that comes with the package.
+        bundles: The file or files to replay; by default, where there are no recordings either, the market that comes with the package.
         port: Where to listen; 0 takes any free port.
         split_slots: Offer each bundle also in pieces of so many slots: a parallel session has one sub-session per bundle or piece.
         recordings: Sessions that were recorded, to be given again.
         speed: Of the recordings, as a multiple of the recorded one; None: as fast as clients take it.
         faults: What befalls each connection, in the order in which they are opened; such plans are made by `simclient.testing`.
         host: The address to listen on; other than loopback only with a key.
-        key: What a client must send as `X-API-Key` to have a control socket; None: nothing.
+        api_key: What a client must send as `X-API-Key` to have a control socket; None: nothing.
         limits: What clients may ask of it.
 
     Raises:
@@ -81,15 +81,15 @@ async def open_local_simulator(
     """
     if split_slots is not None and split_slots < 1:
         raise InputError(f"split_slots is {split_slots}: a piece has at least one slot")
-    recorded = read_recordings(_paths("recordings", recordings), speed=speed)
-    files = _paths("bundles", bundles) or ([] if recorded else [shipped_bundle()])
-    served = ServedBundles((*recorded, *read_bundles(files)), split_slots=split_slots)
-    _check_host(host, key)
+    recorded = read_recordings(_paths(recordings), speed=speed)
+    paths = _paths(bundles) or ([] if recorded else [shipped_bundle()])
+    served = ServedBundles((*recorded, *read_bundles(paths)), split_slots=split_slots)
+    _check_host(host, api_key)
     [listener] = await _listen(host, port)
     error: BaseException | None = None
     try:
         async with trio.open_nursery() as nursery:
-            simulator = LocalSimulator(served, listener, limits, nursery, host=host, key=key)
+            simulator = LocalSimulator(served, listener, limits, nursery, host=host, key=api_key)
             handler = simulator.serve if faults is None else _FaultyService(simulator, faults).serve
             nursery.start_soon(partial(trio.serve_listeners, handler, [listener]), name="simulator")
             try:
@@ -103,13 +103,6 @@ async def open_local_simulator(
         error = errors[0]
     if error is not None:
         raise error
-
-
-def _paths(name: str, files: Sequence[Path | str]) -> list[Path]:
-    if isinstance(files, str | Path):
-        raise InputError(f"{name} is a list of files: [{str(files)!r}]")
-
-    return [Path(file) for file in files]
 
 
 @final
@@ -294,6 +287,10 @@ async def _listen(host: str, port: int) -> list[trio.SocketListener]:
             if hasattr(socket, option):
                 listener.socket.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
     return listeners
+
+
+def _paths(given: Path | str | Sequence[Path | str]) -> list[Path]:
+    return [Path(given)] if isinstance(given, Path | str) else [Path(path) for path in given]
 
 
 def _check_host(host: str, key: str | None) -> None:
