@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import final
 
 from .values import Difference, Kind
 
-__all__ = ["Collector"]
+__all__ = ["Collector", "Tally"]
 
 _BY_SIZE = frozenset({Kind.BALANCES, Kind.COMPUTE_UNITS, Kind.FEE})
 _SLACK = 1_024
@@ -15,40 +15,69 @@ _SLACK = 1_024
 
 
 @final
+class Tally:
+    """The differences of one kind: their number, and the foremost of them."""
+
+    def __init__(self, kind: Kind, limit: int | None) -> None:
+        self.count = 0
+        self._is_by_size = kind in _BY_SIZE
+        self._limit = limit
+        self._kept: list[Difference] = []
+        self._bound: float | None = None
+        """The size or slot of the last of those that are kept, once there are enough."""
+
+    def wants(self, slot: int, size: float = 0.0) -> bool:
+        """Count a difference, and tell whether it may be among the foremost: then it must be added."""
+        self.count += 1
+        if self._bound is None:
+            return True
+
+        return size >= self._bound if self._is_by_size else slot <= self._bound
+
+    def add(self, difference: Difference) -> None:
+        """Keep one that was counted."""
+        self._kept.append(difference)
+        if self._limit is not None and len(self._kept) >= 2 * self._limit + _SLACK:
+            self._kept = self.foremost()
+            last = self._kept[-1]
+            self._bound = last.size if self._is_by_size else last.slot
+
+    def merge(self, other: Tally) -> None:
+        """Take what another has counted and kept."""
+        self.count += other.count
+        for difference in other._kept:
+            self.add(difference)
+
+    def foremost(self) -> list[Difference]:
+        """Return the foremost, in order."""
+        return sorted(self._kept, key=_by_size if self._is_by_size else _by_place)[: self._limit]
+
+
+@final
 class Collector:
     """Counts all differences and keeps the foremost of each kind: memory is bounded by the limit."""
 
     def __init__(self, limit: int | None) -> None:
-        self._limit = limit
-        self._counts = dict.fromkeys(Kind, 0)
-        self._kept: dict[Kind, list[Difference]] = {kind: [] for kind in Kind}
+        self._tallies = {kind: Tally(kind, limit) for kind in Kind}
         self.identical = 0
 
-    def add(self, difference: Difference) -> None:
-        """Take one difference."""
-        self._counts[difference.kind] += 1
-        kept = self._kept[difference.kind]
-        kept.append(difference)
-        if self._limit is not None and len(kept) >= 2 * self._limit + _SLACK:
-            kept[:] = self._foremost(difference.kind, kept)
+    def __getitem__(self, kind: Kind) -> Tally:
+        """Return the differences of one kind."""
+        return self._tallies[kind]
 
     def merge(self, other: Collector) -> None:
         """Take what another has collected."""
         self.identical += other.identical
-        for kind in Kind:
-            self._counts[kind] += other._counts[kind]
-            self._kept[kind] = self._foremost(kind, [*self._kept[kind], *other._kept[kind]])
+        for kind, tally in self._tallies.items():
+            tally.merge(other[kind])
 
     def counts(self) -> Mapping[Kind, int]:
         """Return how many there were of each kind."""
-        return dict(self._counts)
+        return {kind: tally.count for kind, tally in self._tallies.items()}
 
     def kept(self) -> Mapping[Kind, tuple[Difference, ...]]:
         """Return the foremost of each kind, in order."""
-        return {kind: tuple(self._foremost(kind, kept)) for kind, kept in self._kept.items()}
-
-    def _foremost(self, kind: Kind, differences: Iterable[Difference]) -> list[Difference]:
-        return sorted(differences, key=_by_size if kind in _BY_SIZE else _by_place)[: self._limit]
+        return {kind: tuple(tally.foremost()) for kind, tally in self._tallies.items()}
 
 
 def _by_place(difference: Difference) -> tuple[int, str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..run_file import RunFile
 from .collect import Collector
-from .pairs import decode_line, one_sided
+from .pairs import add_one_sided, decode_line
 from .reading import LineReader
 from .scan import ScannedFile, scan_file, uncompressed
 from .values import Comparison, Filters, Kind, RunSide
@@ -86,7 +86,7 @@ def _add_one_sided(collector: Collector, kind: Kind, path: Path, frame: pl.DataF
     """Add the transactions that only one file has."""
     with LineReader(path) as reader:
         for offset, length in frame.select("offset", "length").iter_rows():
-            collector.add(one_sided(kind, decode_line(reader.read(offset, length))))
+            add_one_sided(collector, kind, decode_line(reader.read(offset, length)))
 
 
 def _side(path: Path, scanned: ScannedFile) -> RunSide:

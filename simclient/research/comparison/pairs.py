@@ -6,14 +6,15 @@ Logs, balances and errors are compared as the bytes they are, and only read wher
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from typing import final
 
 import msgspec
 
 from ..records import SolChange, TokenChange
+from .collect import Collector, Tally
 from .values import BalanceDifference, Difference, Filters, Kind, LineDifference
 
-__all__ = ["Line", "decode_line", "differences_of", "one_sided"]
+__all__ = ["Line", "PairComparison", "add_one_sided", "decode_line"]
 
 
 class Line(msgspec.Struct, frozen=True, gc=False):
@@ -43,7 +44,7 @@ _CONSUMED = re.compile(r" consumed \d+ of \d+ compute units$")
 """The runtime's own line after each instruction: compute units are compared apart."""
 
 
-def decode_line(line: bytes) -> Line:
+def decode_line(line: bytes | memoryview) -> Line:
     """Return the transaction of a line.
 
     Raises:
@@ -52,63 +53,132 @@ def decode_line(line: bytes) -> Line:
     return _LINE.decode(line).data
 
 
-def one_sided(kind: Kind, line: Line) -> Difference:
-    """Return the difference of a transaction that only one run has."""
+def add_one_sided(collector: Collector, kind: Kind, line: Line) -> None:
+    """Take a transaction that only one run has."""
+    tally = collector[kind]
+    if not tally.wants(line.slot):
+        return
+
     is_missing = kind is Kind.MISSING
-    return Difference(
-        kind=kind,
-        slot=line.slot,
-        signature=line.signature,
-        baseline=line.error if is_missing else None,
-        experiment=None if is_missing else line.error,
-        success=line.success,
+    tally.add(
+        Difference(
+            kind=kind,
+            slot=line.slot,
+            signature=line.signature,
+            baseline=line.error if is_missing else None,
+            experiment=None if is_missing else line.error,
+            success=line.success,
+        )
     )
 
 
-def differences_of(a: Line, b: Line, filters: Filters) -> Iterator[Difference]:
-    """Yield every way in which the experiment's `b` differs from the baseline's `a`."""
-    if a.success != b.success:
-        kind = Kind.REGRESSION if a.success else Kind.IMPROVEMENT
-        yield Difference(kind=kind, slot=a.slot, signature=a.signature, baseline=a.error, experiment=b.error)
-    else:
-        yield from _same_outcome(a, b, filters)
+@final
+class PairComparison:
+    """Compares transaction after transaction; what a collector does not want is counted and not put into words."""
 
-    if a.fee != b.fee and a.fee is not None and b.fee is not None:
-        yield Difference(kind=Kind.FEE, slot=a.slot, signature=a.signature, baseline=a.fee, experiment=b.fee)
+    def __init__(self, collector: Collector, filters: Filters) -> None:
+        self._filters = filters
+        self._collector = collector
+        self._regressions, self._improvements = collector[Kind.REGRESSION], collector[Kind.IMPROVEMENT]
+        self._errors, self._logs, self._balances = collector[Kind.ERROR], collector[Kind.LOGS], collector[Kind.BALANCES]
+        self._compute_units, self._fees = collector[Kind.COMPUTE_UNITS], collector[Kind.FEE]
 
+    def compare(self, a: Line, b: Line) -> None:
+        """Take every way in which the experiment's `b` differs from the baseline's `a`."""
+        is_same = self._has_same_outcome(a, b)
+        if is_same:
+            is_same = not (self._differ_in_errors(a, b) | self._differ_in_balances(a, b) | self._differ_in_logs(a, b))
+            is_same &= not self._differ_in_numbers(
+                self._compute_units,
+                Kind.COMPUTE_UNITS,
+                a,
+                a.compute_units,
+                b.compute_units,
+                self._filters.min_compute_units,
+            )
+        is_same &= not self._differ_in_numbers(self._fees, Kind.FEE, a, a.fee, b.fee, 0)
+        self._collector.identical += is_same
 
-def _same_outcome(a: Line, b: Line, filters: Filters) -> Iterator[Difference]:
-    """Yield how two transactions differ that both succeeded, or both failed."""
-    if not a.success and (a.error != b.error or _differ(a.err, b.err)):
-        yield Difference(kind=Kind.ERROR, slot=a.slot, signature=a.signature, baseline=_error(a), experiment=_error(b))
-    if a.success and (_differ(a.sol_changes, b.sol_changes) or _differ(a.token_changes, b.token_changes)):
-        balances = _balances(a, b, filters)
-        if balances:
-            yield Difference(kind=Kind.BALANCES, slot=a.slot, signature=a.signature, balances=balances)
-    if _differ(a.logs, b.logs):
-        yield from _logs(a, b)
-    before, after = a.compute_units, b.compute_units
-    if before is not None and after is not None and abs(after - before) > filters.min_compute_units:
-        yield Difference(kind=Kind.COMPUTE_UNITS, slot=a.slot, signature=a.signature, baseline=before, experiment=after)
+    def _has_same_outcome(self, a: Line, b: Line) -> bool:
+        """Tell whether both succeeded, or both failed."""
+        if a.success == b.success:
+            return True
 
+        tally = self._regressions if a.success else self._improvements
+        if tally.wants(a.slot):
+            kind = Kind.REGRESSION if a.success else Kind.IMPROVEMENT
+            tally.add(Difference(kind=kind, slot=a.slot, signature=a.signature, baseline=a.error, experiment=b.error))
+        return False
 
-def _differ(a: msgspec.Raw, b: msgspec.Raw) -> bool:
-    return bytes(a) != bytes(b)
+    def _differ_in_errors(self, a: Line, b: Line) -> bool:
+        if a.success or (a.error == b.error and a.err == b.err):
+            return False
+
+        if self._errors.wants(a.slot):
+            self._errors.add(
+                Difference(
+                    kind=Kind.ERROR, slot=a.slot, signature=a.signature, baseline=_error(a), experiment=_error(b)
+                )
+            )
+        return True
+
+    def _differ_in_balances(self, a: Line, b: Line) -> bool:
+        if not a.success or (a.sol_changes == b.sol_changes and a.token_changes == b.token_changes):
+            return False
+
+        balances = _balances(a, b, self._filters)
+        if not balances:
+            return False
+
+        difference = Difference(kind=Kind.BALANCES, slot=a.slot, signature=a.signature, balances=balances)
+        if self._balances.wants(a.slot, difference.size):
+            self._balances.add(difference)
+        return True
+
+    def _differ_in_logs(self, a: Line, b: Line) -> bool:
+        if a.logs == b.logs:
+            return False
+
+        before, after = _LOGS.decode(a.logs), _LOGS.decode(b.logs)
+        if len(before) == len(after) and _parting(before, after) is None:
+            return False
+
+        if self._logs.wants(a.slot):
+            self._logs.add(_log_difference(a, before, after))
+        return True
+
+    def _differ_in_numbers(
+        self, tally: Tally, kind: Kind, a: Line, before: int | None, after: int | None, least: int
+    ) -> bool:
+        if before == after or before is None or after is None:
+            return False
+
+        size = abs(after - before)
+        if size <= least:
+            return False
+
+        if tally.wants(a.slot, size):
+            tally.add(Difference(kind=kind, slot=a.slot, signature=a.signature, baseline=before, experiment=after))
+        return True
 
 
 def _error(line: Line) -> str:
     return line.error or bytes(line.err).decode()
 
 
-def _logs(a: Line, b: Line) -> Iterator[Difference]:
-    """Yield the difference of two logs, if they part anywhere."""
-    before, after = _LOGS.decode(a.logs), _LOGS.decode(b.logs)
-    shorter = min(len(before), len(after))
-    index = next((i for i in range(shorter) if before[i] != after[i] and not _same_line(before[i], after[i])), shorter)
-    if index == len(before) == len(after):
-        return
+def _parting(before: list[str], after: list[str]) -> int | None:
+    """Return the first line in which two logs part; None: in none."""
+    for index, (a, b) in enumerate(zip(before, after, strict=False)):
+        if a != b and not _same_line(a, b):
+            return index
 
-    yield Difference(
+    return None if len(before) == len(after) else min(len(before), len(after))
+
+
+def _log_difference(a: Line, before: list[str], after: list[str]) -> Difference:
+    """Return the difference of two logs that part somewhere."""
+    index = _parting(before, after) or 0
+    return Difference(
         kind=Kind.LOGS,
         slot=a.slot,
         signature=a.signature,

@@ -169,7 +169,7 @@ def _decode_other_shapes(path: Path, frame: pl.DataFrame) -> pl.DataFrame:
     signatures: list[str | None] = []
     with LineReader(path) as reader:
         for number, offset, length in places.iter_rows():
-            transaction = _transaction(path, number + 1, reader.read(offset, length))
+            transaction = _transaction(path, number + 1, bytes(reader.read(offset, length)))
             slots.append(None if transaction is None else transaction.slot)
             signatures.append(None if transaction is None else transaction.signature)
     decoded = pl.DataFrame(

@@ -38,6 +38,8 @@ class Kind(Enum):
     EXTRA = "extra"
     """It is in the experiment only."""
 
+    __hash__ = object.__hash__  # members are compared by identity; Enum's own goes by the name, in Python
+
 
 @attrs.frozen(kw_only=True)
 class BalanceDifference:

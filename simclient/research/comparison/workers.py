@@ -21,7 +21,7 @@ import msgspec
 from ...errors import SimClientError
 from ..records import RunFileError
 from .collect import Collector
-from .pairs import Line, decode_line, differences_of
+from .pairs import Line, PairComparison, decode_line
 from .reading import LineReader
 from .values import Filters
 
@@ -99,14 +99,10 @@ def compare_here(work: Work) -> Collector:
         RunFileError: A line is damaged.
     """
     collector = Collector(work.limit)
+    comparison = PairComparison(collector, work.filters)
     with LineReader(work.baseline) as baseline, LineReader(work.experiment) as experiment:
         for offset, length, other_offset, other_length in zip(*work.places, strict=True):
-            a, b = _line(baseline, offset, length), _line(experiment, other_offset, other_length)
-            is_identical = True
-            for difference in differences_of(a, b, work.filters):
-                is_identical = False
-                collector.add(difference)
-            collector.identical += is_identical
+            comparison.compare(_line(baseline, offset, length), _line(experiment, other_offset, other_length))
     return collector
 
 
