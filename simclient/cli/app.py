@@ -48,7 +48,11 @@ COMMANDS = (
     ("depth", "depth:depth", "Have a server compute market depth, and see what there is; newer servers only."),
     ("datasets", "datasets:datasets", "Access to the data sets of a server; newer servers only."),
     ("local", "local:local", "Serve the embedded simulator on this machine until Ctrl-C."),
-    ("bundle", "bundles:bundle", "Make and look at bundles: files of blocks for the embedded simulator."),
+    (
+        "bundle",
+        "bundles:bundle",
+        "Make and look at bundles, files of blocks for the embedded simulator; have a server record some.",
+    ),
     ("completion", "completion:completion", "Print what makes a shell complete commands and options."),
 )
 """Name, `module:attribute` below `simclient.cli`, and the line for `simclient --help`, which is the first of the command's own help."""

@@ -1,4 +1,4 @@
-"""`simclient bundle …`: files of blocks for the embedded simulator."""
+"""`simclient bundle …`: files of blocks for the embedded simulator; what a server records is in `server_bundles`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cyclopts import App
 
 from ..errors import InputError
+from .server_bundles import add_server_commands
 from .terminal import clean, result_console
 
 if TYPE_CHECKING:
@@ -19,7 +20,11 @@ __all__ = ["bundle"]
 
 _ERRORS_SHOWN = 10
 
-bundle = App(name="bundle", help="Make and look at bundles: files of blocks for the embedded simulator.")
+bundle = App(
+    name="bundle",
+    help="Make and look at bundles, files of blocks for the embedded simulator; have a server record some.",
+)
+add_server_commands(bundle)
 
 
 @bundle.command

@@ -37,6 +37,14 @@ SESSIONS = {
         }
     ],
 }
+BUILD = {
+    "request_id": "b1",
+    "start_slot": 100,
+    "end_slot": 109,
+    "status": "in_progress",
+    "created_at_unix_ms": 1,
+    "eta_secs": 60,
+}
 DEPTH = {"request_id": "d1", "start_slot": 1, "end_slot": 9, "source": "onchain", "status": "in_progress"}
 COVERAGE = {
     "sources": [
@@ -76,6 +84,9 @@ def host(answers: dict[str, object]) -> Iterator[tuple[str, list[str]]]:
             self.wfile.write(body)
 
         def do_POST(self) -> None:
+            self.do_GET()
+
+        def do_DELETE(self) -> None:
             self.do_GET()
 
         def log_message(self, *args: object) -> None:
@@ -154,6 +165,65 @@ def test_depth_coverage_is_listed(capfd: pytest.CaptureFixture[str]) -> None:
         assert main(["depth", "status", "d1", url, "--json"]) == 0
 
     assert json.loads(capfd.readouterr().out)["status"] == "in_progress"
+
+
+def test_a_bundle_is_recorded_by_a_server(capfd: pytest.CaptureFixture[str]) -> None:
+    """From the next slot of the chain on, and waited for; with --json nothing but JSON is printed."""
+    answers: dict[str, object] = {"/snapshot-slot": {"snapshot_slot": 99}, "/build-bundle": BUILD}
+    answers["/build-bundle/b1"] = [BUILD, {**BUILD, "status": "completed"}]
+    with host(answers) as (url, asked):
+        assert main(["bundle", "request", url, "--latest", "10", "--wait", "--poll-seconds", "0.01", "--json"]) == 0
+
+    assert json.loads(capfd.readouterr().out)["status"] == "completed"
+    assert asked[:3] == ["GET /snapshot-slot", "POST /build-bundle", "GET /build-bundle/b1"]
+
+
+def test_a_bundle_that_a_server_cannot_record_is_a_failure(capfd: pytest.CaptureFixture[str]) -> None:
+    """If it was waited for; unlike in today's tool."""
+    place = ["--start-slot", "100", "--end-slot", "109", "--wait", "--poll-seconds", "0.01"]
+    with host({"/build-bundle": BUILD, "/build-bundle/b1": {**BUILD, "status": "failed"}}) as (url, _):
+        assert main(["bundle", "request", url, *place]) == 1
+
+    assert "ended as 'failed'" in capfd.readouterr().err
+
+
+def test_bundles_of_a_server_are_listed_and_deleted(capfd: pytest.CaptureFixture[str]) -> None:
+    """Deleting asks first, and does nothing where nobody is there to answer."""
+    made = {"start_slot": 100, "end_slot": 109, "kind": "blocks", "size_bytes": 5_000}
+    deleted = {"start_slot": 100, "end_slot": 109, "kind": "blocks"}
+    with host({"/build-bundle": [{"builds": [BUILD], "bundles": [made]}], "/bundles": deleted}) as (url, asked):
+        assert main(["bundle", "list", url, "--limit", "5"]) == 0
+        lines = capfd.readouterr().out.splitlines()
+        assert lines == [
+            "b1: in_progress, slots 100 to 109, blocks, about 60 s left",
+            "bundle of blocks: slots 100 to 109, 5,000 bytes",
+        ]
+
+        place = ["--start-slot", "100", "--end-slot", "109"]
+        assert main(["bundle", "delete", url, *place]) == 2
+        assert "add --yes" in capfd.readouterr().err
+        assert main(["bundle", "delete", url, *place, "--yes"]) == 0
+    assert capfd.readouterr().out == "deleted: blocks, slots 100 to 109\n"
+    assert asked == [
+        "GET /build-bundle?limit=5",
+        "DELETE /bundles?start_slot=100&end_slot=109&kind=blocks",
+    ]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        [],
+        ["--start-slot", "1"],
+        ["--latest", "5", "--start-slot", "1", "--end-slot", "2"],
+        ["--latest", "5", "--end-slot", "2"],
+        ["--latest", "0"],
+    ],
+)
+def test_slots_to_record_are_a_range_or_the_latest(capfd: pytest.CaptureFixture[str], options: list[str]) -> None:
+    """Before anything is asked for."""
+    assert main(["bundle", "request", "ws://127.0.0.1:9", *options]) == 2
+    assert "--latest" in capfd.readouterr().err
 
 
 def test_dataset_credentials_come_in_the_shapes_that_tools_want(capfd: pytest.CaptureFixture[str]) -> None:
