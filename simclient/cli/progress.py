@@ -22,6 +22,8 @@ __all__ = ["LiveProgress", "PlainProgress", "describe_counts"]
 _PLAIN_SECONDS = 2.0
 """Between two plain lines."""
 _REFRESHES_PER_SECOND = 8
+_NARROW_COLUMNS = 70
+"""Below this there is only room for the slots and the time that is left."""
 _PARTS = 8
 """Bars of the parts of a parallel run that are shown at a time."""
 
@@ -38,12 +40,13 @@ class LiveProgress(SilentObserver):
         self._console = console
         self._total = _Total()
         self._counts = Text("connecting …")
+        is_narrow = console.width < _NARROW_COLUMNS
+        rate = (TextColumn("{task.fields[rate]}", markup=False), TimeElapsedColumn())
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}", markup=False),
-            TimeElapsedColumn(),
+            *(() if is_narrow else rate),
             TextColumn("{task.fields[left]}", markup=False),
             console=console,
             expand=True,
@@ -85,29 +88,35 @@ class LiveProgress(SilentObserver):
             return
 
         done = _done(counts)
-        left = _left(counts, done, self._total.slots)
-        self._progress.update(self._task, completed=done, rate=_rate(counts), left=left)
+        seconds = counts.elapsed_seconds
+        left = _left(done, self._total.slots, seconds)
+        self._progress.update(self._task, completed=done, rate=_rate(counts.slots, seconds), left=left)
         if len(counts.sessions) > 1:
-            self._show_parts(counts.sessions)
+            self._show_parts(counts.sessions, seconds)
         self._show(describe_counts(counts))
 
     def finished(self, result: RunResult) -> None:
         """Keep the result."""
         self.result = result
 
-    def _show_parts(self, sessions: Sequence[SessionState]) -> None:
+    def _show_parts(self, sessions: Sequence[SessionState], seconds: float) -> None:
         """Show a bar for each part that is under way, as many as fit."""
         running = [one for one in sessions if one.status == "running" and one.last_slot is not None][:_PARTS]
         shown = {one.session_id for one in running}
         for session_id in [one for one in self._parts if one not in shown]:
             self._progress.remove_task(self._parts.pop(session_id))
         for one in running:
+            size = one.end_slot - one.start_slot + 1
             if one.session_id not in self._parts:
-                size = one.end_slot - one.start_slot + 1
                 self._parts[one.session_id] = self._progress.add_task(
                     f"  {one.start_slot}", total=size, rate="", left=""
                 )
-            self._progress.update(self._parts[one.session_id], completed=one.done_slots)
+            self._progress.update(
+                self._parts[one.session_id],
+                completed=one.done_slots,
+                rate=_rate(one.slots, seconds),
+                left=_left(one.done_slots, size, seconds),
+            )
 
     def _show(self, counts: str) -> None:
         self._counts.plain = counts
@@ -148,12 +157,13 @@ class PlainProgress(SilentObserver):
             return
 
         self._next_line = trio.current_time() + _PLAIN_SECONDS
-        done, total = _done(counts), self._total.slots
+        done, total, seconds = _done(counts), self._total.slots, counts.elapsed_seconds
         parts = ""
         if len(counts.sessions) > 1:
             parts = f"{sum(one.status == 'completed' for one in counts.sessions)} of {len(counts.sessions)} parts, "
         self._print(
-            f"slot {done:,} of {total:,}, {parts}{_rate(counts)}, {_left(counts, done, total)}, {describe_counts(counts)}"
+            f"slot {done:,} of {total:,}, {parts}{_rate(counts.slots, seconds)}, {_left(done, total, seconds)},"
+            f" {describe_counts(counts)}"
         )
 
     def finished(self, result: RunResult) -> None:
@@ -199,19 +209,19 @@ def describe_counts(counts: RunCounts) -> str:
     return ", ".join(parts)
 
 
-def _rate(counts: RunCounts) -> str:
-    """Return the speed of the whole run so far."""
-    return f"{counts.slots / counts.elapsed_seconds:,.0f} slots/s" if counts.elapsed_seconds else ""
+def _rate(slots: int, seconds: float) -> str:
+    """Return the speed so far."""
+    return f"{slots / seconds:,.0f} slots/s" if seconds else ""
 
 
-def _left(counts: RunCounts, done: int, slots: int) -> str:
-    """Return how long the run will still take, if it goes on as it went."""
-    if not done or not counts.elapsed_seconds:
+def _left(done: int, slots: int, seconds: float) -> str:
+    """Return how long it will still take, if it goes on as it went."""
+    if not done or not seconds:
         return ""
 
-    seconds = int(max(0, slots - done) * counts.elapsed_seconds / done)
-    minutes, seconds = divmod(seconds, 60)
-    return f"{minutes // 60}:{minutes % 60:02}:{seconds:02} left"
+    left = int(max(0, slots - done) * seconds / done)
+    minutes, left = divmod(left, 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{left:02} left"
 
 
 def _describe_notice(notice: Notice) -> str:

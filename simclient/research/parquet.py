@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -10,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ..errors import InputError
+from .event_file import OutputError
 from .run_file import read_run
 from .tables import Table, import_extra, polars_schema
+from .whole_file import whole_file
 
 if TYPE_CHECKING:
     import polars as pl
@@ -42,7 +42,8 @@ def write_table(table: Table, path: Path, *, metadata: dict[str, str] | None = N
         metadata: Key-value pairs of the file.
 
     Raises:
-        InputError: The file cannot be written, or Polars is not installed.
+        InputError: `path` cannot be written, or Polars is not installed.
+        OutputError: Writing failed.
     """
     library = import_extra("polars", "parquet", "a Parquet file")
     from polars.io.plugins import register_io_source
@@ -56,22 +57,19 @@ def write_table(table: Table, path: Path, *, metadata: dict[str, str] | None = N
         while batch := list(islice(rows, _BATCH_ROWS)):
             yield library.DataFrame(batch, schema=schema, orient="row")
 
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    try:
-        _sink(register_io_source(batches, schema=schema), unfinished, metadata)
-        unfinished.replace(path)
-    except (OSError, library.exceptions.PolarsError) as error:
-        raise InputError(f"cannot write {path}: {error}") from error
-    finally:
-        if unfinished.exists():
-            os.unlink(unfinished)
+    with whole_file(path) as file:
+        try:
+            _sink(register_io_source(batches, schema=schema), file, metadata)
+        except library.exceptions.PolarsError as error:
+            raise OutputError(f"cannot write {path}: {error}") from error
 
 
 def write_run(events: Path, path: Path) -> None:
     """Write the events of a run's file as one Parquet file, with its metadata and summary as JSON among the file's own key-value pairs.
 
     Raises:
-        InputError: It cannot be written, the events cannot be read, or Polars is not installed.
+        InputError: `path` cannot be written, the events cannot be read, or Polars is not installed.
+        OutputError: Writing failed.
     """
     run = read_run(events)
     metadata = {"simclient.metadata": _ENCODER.encode(run.metadata).decode()}

@@ -8,11 +8,11 @@ import pytest
 from rich.console import Console
 
 from simclient.cli.amounts import format_amount
-from simclient.cli.progress import PlainProgress
+from simclient.cli.progress import LiveProgress, PlainProgress
 from simclient.cli.summary import print_summary
 from simclient.cli.terminal import clean
 from simclient.research.balances import BalanceChange, WalletResult
-from simclient.research.values import RunCounts, RunResult, RunStatus
+from simclient.research.values import RunCounts, RunResult, RunStatus, SessionState, StartedRun
 from simclient.wire.failures import SimulationError
 from simclient.wire.responses import ErrorEvent
 
@@ -70,3 +70,30 @@ def test_the_wallets_table_fits_the_terminal(width: int) -> None:
     table = [line for line in out.getvalue().splitlines() if line.startswith(("│", "┏"))]
     assert all(len(line) <= width for line in table)
     assert any("-1.012345679" in line for line in table)
+
+
+@pytest.mark.parametrize(("width", "has_rates"), [(40, False), (100, True)])
+def test_every_part_of_a_run_has_its_slots_and_its_time_left(width: int, has_rates: bool) -> None:
+    """And its rate, where there is room for it."""
+    out = io.StringIO()
+    parts = [
+        SessionState(session_id=str(n), start_slot=1_000 * n, end_slot=1_000 * n + 99, slots=25 * n, last_slot=1_000 * n + 25 * n - 1)
+        for n in (1, 2)
+    ]  # fmt: skip
+    with LiveProgress(Console(file=out, width=width, force_terminal=True, color_system=None)) as progress:
+        for part in parts:
+            progress.started(
+                StartedRun(
+                    session_id=part.session_id,
+                    task_id=None,
+                    session_name=None,
+                    start_slot=part.start_slot,
+                    end_slot=part.end_slot,
+                )
+            )
+        progress.progressed(RunCounts(slots=75, last_slot=2_049, elapsed_seconds=5.0, sessions=tuple(parts)))
+
+    shown = out.getvalue()
+    for text in ("75/200", "25/100", "50/100", "0:00:08 left", "0:00:15 left", "0:00:05 left"):
+        assert text in shown
+    assert [rate in shown for rate in ("15 slots/s", "5 slots/s", "10 slots/s")] == [has_rates] * 3

@@ -41,7 +41,6 @@ def test_a_baseline_makes_it_a_comparison(tmp_path: Path, run: str) -> None:
     [
         (["{run}"], "give --output FILE.html, --png FOLDER, or both"),
         (["/no/such", "--output", "x.html"], "cannot read /no/such"),
-        (["{run}", "--output", "/dev/full"], "cannot write /dev/full: No space left on device"),
         (["{run}", "--output", "/no/such/x.html"], "cannot write /no/such/x.html"),
         (["{run}", "--png", "{run}"], "cannot make the folder"),
         (["{run}", "--outptu", "x.html"], "Unknown option: --outptu"),
@@ -55,3 +54,10 @@ def test_bad_input_is_one_line(capfd: pytest.CaptureFixture[str], run: str, toke
     printed = capfd.readouterr()
     assert (printed.out, len(printed.err.splitlines())) == ("", 1)
     assert message in printed.err
+
+
+def test_a_full_disk_is_one_line(capfd: pytest.CaptureFixture[str], run: str) -> None:
+    """And exit code 1; a report that was there stays."""
+    capfd.readouterr()
+    assert main(["report", run, "--output", "/dev/full"]) == 1
+    assert capfd.readouterr().err == "simclient: cannot write /dev/full: No space left on device\n"

@@ -328,3 +328,15 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     """The message says which file could not be made."""
     with pytest.raises(BundleError, match=r"nowhere.*No such file"):
         write_bundle(tmp_path / "nowhere" / "x.bundle", HEADER, ACCOUNTS, SLOTS)
+
+
+def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    """So is a device: `--output /dev/full` as root must not make a file of it."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    write_bundle(path, HEADER, ACCOUNTS, SLOTS)
+
+    assert os.read(reader, 4) == b"\x8fSIM"
+    os.close(reader)
+    assert path.is_fifo()

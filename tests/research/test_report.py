@@ -11,6 +11,7 @@ import pytest
 
 from simclient.errors import InputError
 from simclient.research import compare_runs, write_charts, write_report
+from simclient.research.event_file import OutputError
 from simclient.research.idl import load_idl
 from simclient.research.report.charts import Bar, Series, bar_chart, column_chart, line_chart
 from simclient.research.report.data import Columns
@@ -170,10 +171,10 @@ def test_charts_alone_are_png_files(tmp_path: Path) -> None:
         assert len(content) > 2_000
 
 
-@pytest.mark.parametrize("path", ["/no/such/folder/x.html", "/dev/full"])
-def test_a_report_that_cannot_be_written_is_an_error(tmp_path: Path, path: str) -> None:
+@pytest.mark.parametrize(("path", "error"), [("/no/such/folder/x.html", InputError), ("/dev/full", OutputError)])
+def test_a_report_that_cannot_be_written_is_an_error(tmp_path: Path, path: str, error: type[Exception]) -> None:
     """The message has the path."""
-    with pytest.raises(InputError, match=path):
+    with pytest.raises(error, match=path):
         write_report(a_run(tmp_path / "run.ndjson"), path)
 
 

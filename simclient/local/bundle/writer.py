@@ -41,7 +41,13 @@ def write_bundle(
 
 @contextmanager
 def _replacement_of(path: Path) -> Generator[BinaryIO]:
-    """Give a file that takes the place of `path` if the block ends well, and is removed if not."""
+    """Give a file that takes the place of `path` if the block ends well, and is removed if not; what is no file is written to."""
+    if path.exists() and not path.is_file():  # a device must not be replaced
+        with _naming(path), path.open("wb") as device:
+            yield device
+        return
+
+    path = path.resolve()
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     with _naming(path):
         file = part.open("wb")

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from ...errors import InputError
 from ..tables import import_extra
+from ..whole_file import whole_file
 from .charts import Chart
 from .text import text
 
@@ -23,15 +23,13 @@ def write_png(chart: Chart, path: Path) -> Path:
     """Write one chart; return the path.
 
     Raises:
-        InputError: It cannot be written, or resvg is not installed.
+        InputError: There is no way to write at `path`, or resvg is not installed.
+        OutputError: Writing failed.
     """
     resvg: Any = import_extra("resvg_py", "report", "a chart as PNG")
     picture = bytes(resvg.svg_to_bytes(svg_string=_standing_alone(chart), zoom=_SCALE, background="#ffffff"))
-    try:
-        path.write_bytes(picture)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror or error}") from error
-
+    with whole_file(path) as file:
+        file.write_bytes(picture)
     return path
 
 

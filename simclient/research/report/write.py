@@ -10,6 +10,7 @@ from ..comparison import Comparison
 from ..idl import Idl
 from ..overview import RunOverview, summarize
 from ..run_file import RunFile, read_run
+from ..whole_file import whole_file
 from .comparison_page import comparison_drawings, comparison_page
 from .page import Drawing, Page
 from .png import write_png
@@ -29,14 +30,12 @@ def write_report(source: RunFile | Comparison | Path | str, path: Path | str, *,
 
     Raises:
         RunFileError: The file of the run cannot be read, or is damaged.
-        InputError: The report cannot be written.
+        InputError: There is no way to write at `path`.
+        OutputError: Writing failed.
     """
     path = Path(path)
-    page = _page(source, idls)
-    try:
-        path.write_text(page.html(), encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror or error}") from error
+    with whole_file(path) as file:
+        file.write_text(_page(source, idls).html(), encoding="utf-8")
 
 
 def write_charts(
@@ -51,7 +50,8 @@ def write_charts(
 
     Raises:
         RunFileError: The file of the run cannot be read, or is damaged.
-        InputError: They cannot be written, or what draws them is not installed (the extra `report`).
+        InputError: There is no way to write there, or what draws them is not installed (the extra `report`).
+        OutputError: Writing failed.
     """
     folder = Path(folder)
     drawings = _drawings(source, idls)
