@@ -63,7 +63,7 @@ async def request(
         InputError: The range cannot be used, or there is no server or no key.
         SimClientError: The server cannot be asked, or refuses; or it was waited for and failed.
     """
-    from ..session.client import open_client
+    from ..session.client.client import open_client
     from .run_config import server_url, user_agent
 
     if (latest is None) == (start_slot is None and end_slot is None) or (start_slot is None) != (end_slot is None):
@@ -105,7 +105,7 @@ async def status(
     Raises:
         SimClientError: The server cannot be asked, or refuses.
     """
-    from ..session.client import open_client
+    from ..session.client.client import open_client
     from .run_config import server_url, user_agent
 
     async with open_client(server_url(url), user_agent=user_agent()) as client:
@@ -131,7 +131,7 @@ async def list_(
     Raises:
         SimClientError: The server cannot be asked, or refuses.
     """
-    from ..session.client import open_client
+    from ..session.client.client import open_client
     from .run_config import server_url, user_agent
 
     async with open_client(server_url(url), user_agent=user_agent()) as client:
@@ -176,7 +176,7 @@ async def delete(
         InputError: Nobody is there to be asked, and --yes was not given.
         SimClientError: The server cannot be asked, or refuses.
     """
-    from ..session.client import open_client
+    from ..session.client.client import open_client
     from .run_config import server_url, user_agent
 
     endpoint = server_url(url)

@@ -18,8 +18,11 @@ from .overview import PnlResult as PnlResult
 from .overview import RunOverview as RunOverview
 from .overview import pnl as pnl
 from .overview import summarize as summarize
+from .plan import RunPlan as RunPlan
+from .plan import plan_run as plan_run
 from .preparation import AccountOverrides as AccountOverrides
 from .preparation import ProgramReplacement as ProgramReplacement
+from .preparation import read_account_overrides as read_account_overrides
 from .preparation import read_program as read_program
 from .records import AccountDiffRecord as AccountDiffRecord
 from .records import LogsRecord as LogsRecord
@@ -37,9 +40,12 @@ from .report import write_charts as write_charts
 from .report import write_report as write_report
 from .resume import ResumePoint as ResumePoint
 from .resume import WrittenLines as WrittenLines
+from .resuming import attached_config as attached_config
+from .resuming import resumed_config as resumed_config
 from .run import run_backtest as run_backtest
 from .run_file import RunFile as RunFile
 from .run_file import read_run as read_run
+from .simulation import simulate_after as simulate_after
 from .tables import Table as Table
 from .values import RunConfig as RunConfig
 from .values import RunCounts as RunCounts

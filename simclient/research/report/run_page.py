@@ -107,7 +107,9 @@ def _asked(overview: RunOverview) -> list[tuple[str, object]]:
         ("blocks", ", ".join(metadata.origin[name] for name in ("bundle", "about") if metadata.origin.get(name))),
     ]
     pairs += [
-        (name.replace("_", " "), value) for name, value in parameters.items() if value and name not in _SHOWN_APART
+        (name.replace("_", " "), _described(value))
+        for name, value in parameters.items()
+        if value and name not in _SHOWN_APART
     ]
     if overview.summary is not None and overview.summary.compared:
         compared = ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in overview.summary.compared.items())
@@ -116,6 +118,19 @@ def _asked(overview: RunOverview) -> list[tuple[str, object]]:
 
 
 _SHOWN_APART = frozenset({"transactions", "account_diffs", "logs"})
+
+
+def _described(value: object) -> str:
+    """Return a parameter of the metadata in words; what was read from a file has its digest."""
+    match value:
+        case True:
+            return "yes"
+        case {"source": str(source), "sha256": str(digest), **rest}:
+            return " ".join([*map(_described, rest.values()), f"from {source} (SHA-256 {digest[:16]}…)"])
+        case [*values]:
+            return ", ".join(map(_described, values))
+        case _:
+            return str(value)
 
 
 def _activity(activity: Activity) -> Drawing:
