@@ -7,11 +7,10 @@ from typing import TypeVar, final
 import attrs
 import msgspec
 from msgspec import Raw, Struct
-from msgspec.structs import force_setattr
 
 from ..errors import RemoteProtocolError
 from .instructions import Instruction, read_instructions
-from .notification_parts import NOT_ON_THE_WIRE, Notification, Unsigned, error_text, excerpt_of
+from .notification_parts import EXCERPT_CHARACTERS, Notification, Unsigned, error_text, excerpt_of
 
 __all__ = ["ExecutedTransaction", "TokenBalance"]
 
@@ -41,32 +40,41 @@ class _UiTokenBalance(Struct, frozen=True, gc=False, rename="camel"):
     owner: str | None = None
 
 
+_ABSENT = Raw()
+
+
 class _Loaded(Struct, frozen=True, gc=False):
     writable: tuple[str, ...] = ()
     readonly: tuple[str, ...] = ()
 
 
-class _Meta(Struct, frozen=True, rename="camel"):
-    err: Raw = msgspec.field(default_factory=Raw)
-    fee: Unsigned | None = None
-    compute_units_consumed: Unsigned | None = None
-    log_messages: tuple[str, ...] | None = None
-    pre_balances: tuple[Unsigned, ...] = ()
-    post_balances: tuple[Unsigned, ...] = ()
-    pre_token_balances: Raw = msgspec.field(default_factory=Raw)
-    post_token_balances: Raw = msgspec.field(default_factory=Raw)
-    loaded_addresses: _Loaded | None = None
-    inner_instructions: Raw = msgspec.field(default_factory=Raw)
+class _Meta(Struct, frozen=True, gc=False, rename="camel"):
+    """What is large or rarely read stays raw; in the order in which servers write it."""
+
+    err: Raw = _ABSENT
+    fee: Raw = _ABSENT
+    pre_balances: Raw = _ABSENT
+    post_balances: Raw = _ABSENT
+    inner_instructions: Raw = _ABSENT
+    pre_token_balances: Raw = _ABSENT
+    post_token_balances: Raw = _ABSENT
+    log_messages: Raw = _ABSENT
+    loaded_addresses: Raw = _ABSENT
+    compute_units_consumed: Raw = _ABSENT
 
 
-class _Message(Struct, frozen=True, rename="camel"):
-    account_keys: tuple[str, ...] = ()
-    instructions: Raw = msgspec.field(default_factory=Raw)
+class _Message(Struct, frozen=True, gc=False, rename="camel"):
+    account_keys: Raw = _ABSENT
+    instructions: Raw = _ABSENT
 
 
-class _Transaction(Struct, frozen=True):
-    signatures: tuple[str, ...] = ()
+class _Transaction(Struct, frozen=True, gc=False):
+    signatures: Raw = _ABSENT
     message: _Message = _Message()
+
+
+_Encoded = tuple[Raw, ...] | str
+"""What stands in the place of an object where the encoding is not `json`."""
 
 
 class _TransactionResult(Struct, frozen=True, gc=False, rename="camel"):
@@ -74,8 +82,8 @@ class _TransactionResult(Struct, frozen=True, gc=False, rename="camel"):
     block_time: int | None = None
     transaction_index: Unsigned | None = None
     version: str | int | None = None
-    transaction: Raw = msgspec.field(default_factory=Raw)
-    meta: Raw = msgspec.field(default_factory=Raw)
+    transaction: _Transaction | _Encoded | None = None
+    meta: _Meta | _Encoded | None = None
 
 
 class _TransactionParams(Struct, frozen=True, gc=False):
@@ -84,16 +92,14 @@ class _TransactionParams(Struct, frozen=True, gc=False):
 
 
 @final
-class ExecutedTransaction(Notification, frozen=True, tag_field="method", tag="transactionNotification"):
+class ExecutedTransaction(Notification, frozen=True, gc=False, tag_field="method", tag="transactionNotification"):
     """One executed transaction, as `getTransaction` would return it.
 
-    Reading anything but slot, time and version decodes the transaction or its metadata, once; a `RemoteProtocolError` says that they are
-    not in the `json` encoding.
+    Everything but slot, time and version is decoded when it is read, at each reading; a `RemoteProtocolError` says that it is not in the
+    `json` encoding.
     """
 
     params: _TransactionParams
-    decoded_transaction: _Transaction | None = msgspec.field(default=None, name=f"{NOT_ON_THE_WIRE}transaction")
-    decoded_meta: _Meta | None = msgspec.field(default=None, name=f"{NOT_ON_THE_WIRE}meta")
 
     def __repr__(self) -> str:
         return f"ExecutedTransaction(slot={self.slot}, signature={self.signature!r}, is_success={self.is_success})"
@@ -126,19 +132,20 @@ class ExecutedTransaction(Notification, frozen=True, tag_field="method", tag="tr
     @property
     def signatures(self) -> tuple[str, ...]:
         """All signatures, the payer's first."""
-        return self._transaction.signatures
+        return _read(self._transaction.signatures, _TEXTS, "transaction.signatures") or ()
 
     @property
     def signature(self) -> str | None:
         """The first signature, which names the transaction."""
-        signatures = self._transaction.signatures
+        signatures = self.signatures
         return signatures[0] if signatures else None
 
     @property
     def account_keys(self) -> tuple[str, ...]:
         """Every address it names: static, then loaded writable, then loaded readonly; balances follow this order."""
-        loaded = self._meta.loaded_addresses or _Loaded()
-        return self._transaction.message.account_keys + loaded.writable + loaded.readonly
+        static = _read(self._transaction.message.account_keys, _TEXTS, "transaction.message.accountKeys") or ()
+        loaded = _read(self._meta.loaded_addresses, _LOADED, "meta.loadedAddresses")
+        return static if loaded is None else static + loaded.writable + loaded.readonly
 
     @property
     def is_success(self) -> bool:
@@ -153,21 +160,21 @@ class ExecutedTransaction(Notification, frozen=True, tag_field="method", tag="tr
     @property
     def fee(self) -> int | None:
         """In lamports."""
-        return self._meta.fee
+        return _read(self._meta.fee, _NUMBER, "meta.fee")
 
     @property
     def compute_units(self) -> int | None:
         """Compute units consumed."""
-        return self._meta.compute_units_consumed
+        return _read(self._meta.compute_units_consumed, _NUMBER, "meta.computeUnitsConsumed")
 
     @property
     def logs(self) -> tuple[str, ...]:
         """The log lines, empty where they were not kept."""
-        return self._meta.log_messages or ()
+        return _read(self._meta.log_messages, _TEXTS, "meta.logMessages") or ()
 
     @property
     def instructions(self) -> tuple[Instruction, ...]:
-        """Its instructions, each followed by those that programs made of it; decoded at each reading."""
+        """Its instructions, each followed by those that programs made of it."""
         return read_instructions(
             self._transaction.message.instructions, self._meta.inner_instructions, self.account_keys
         )
@@ -175,49 +182,59 @@ class ExecutedTransaction(Notification, frozen=True, tag_field="method", tag="tr
     @property
     def pre_balances(self) -> tuple[int, ...]:
         """Lamports before, by place in `account_keys`."""
-        return self._meta.pre_balances
+        return _read(self._meta.pre_balances, _NUMBERS, "meta.preBalances") or ()
 
     @property
     def post_balances(self) -> tuple[int, ...]:
         """Lamports after, by place in `account_keys`."""
-        return self._meta.post_balances
+        return _read(self._meta.post_balances, _NUMBERS, "meta.postBalances") or ()
 
     @property
     def pre_token_balances(self) -> tuple[TokenBalance, ...]:
-        """Token balances before, decoded at each reading."""
+        """Token balances before."""
         return _token_balances(self._meta.pre_token_balances, "meta.preTokenBalances")
 
     @property
     def post_token_balances(self) -> tuple[TokenBalance, ...]:
-        """Token balances after, decoded at each reading."""
+        """Token balances after."""
         return _token_balances(self._meta.post_token_balances, "meta.postTokenBalances")
 
     @property
     def _transaction(self) -> _Transaction:
-        if self.decoded_transaction is None:
-            transaction = _part(self.params.result.transaction, _TRANSACTION, "transaction")
-            force_setattr(self, "decoded_transaction", transaction or _Transaction())
-        assert self.decoded_transaction is not None
-        return self.decoded_transaction
+        found = self.params.result.transaction
+        return found if isinstance(found, _Transaction) else _without_encoding(found, _NO_TRANSACTION, "transaction")
 
     @property
     def _meta(self) -> _Meta:
-        if self.decoded_meta is None:
-            force_setattr(self, "decoded_meta", _part(self.params.result.meta, _META, "meta") or _Meta())
-        assert self.decoded_meta is not None
-        return self.decoded_meta
+        found = self.params.result.meta
+        return found if isinstance(found, _Meta) else _without_encoding(found, _NO_META, "meta")
 
 
-_TRANSACTION = msgspec.json.Decoder(_Transaction | None)
-_META = msgspec.json.Decoder(_Meta | None)
+_NO_TRANSACTION, _NO_META = _Transaction(), _Meta()
+_TEXTS = msgspec.json.Decoder(tuple[str, ...] | None)
+_NUMBER = msgspec.json.Decoder(Unsigned | None)
+_NUMBERS = msgspec.json.Decoder(tuple[Unsigned, ...] | None)
+_LOADED = msgspec.json.Decoder(_Loaded | None)
 _TOKEN_BALANCES = msgspec.json.Decoder(tuple[_UiTokenBalance, ...] | None)
 
 
 _Part = TypeVar("_Part")
 
 
-def _part(raw: Raw, decoder: msgspec.json.Decoder[_Part | None], name: str) -> _Part | None:
-    """Decode a part of a transaction that was left raw; a missing one is None, as null is."""
+def _without_encoding(found: _Encoded | None, empty: _Part, name: str) -> _Part:
+    """Return what a missing part counts as; one in another encoding cannot be read."""
+    if found is None:
+        return empty
+
+    raise RemoteProtocolError(
+        "cannot read a transaction notification: it is not in the `json` encoding",
+        path=f"$.params.result.{name}",
+        excerpt=str(found)[:EXCERPT_CHARACTERS],
+    )
+
+
+def _read(raw: Raw, decoder: msgspec.json.Decoder[_Part | None], name: str) -> _Part | None:
+    """Decode what was left raw; a missing part is None, as null is."""
     try:
         return decoder.decode(raw) if raw else None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -237,7 +254,7 @@ def _token_balances(raw: Raw, name: str) -> tuple[TokenBalance, ...]:
             amount=_amount(balance.ui_token_amount.amount),
             decimals=balance.ui_token_amount.decimals,
         )
-        for balance in _part(raw, _TOKEN_BALANCES, name) or ()
+        for balance in _read(raw, _TOKEN_BALANCES, name) or ()
     )
 
 

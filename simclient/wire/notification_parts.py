@@ -12,6 +12,7 @@ from msgspec import Meta, Raw, Struct
 from ..errors import RemoteProtocolError
 
 __all__ = [
+    "EXCERPT_CHARACTERS",
     "NOT_ON_THE_WIRE",
     "AccountState",
     "Context",
@@ -26,23 +27,23 @@ Unsigned = Annotated[int, Meta(ge=0)]
 NOT_ON_THE_WIRE = "simclient: "
 """Prefix of fields that no message can name."""
 
-_EXCERPT_CHARACTERS = 200
+EXCERPT_CHARACTERS = 200
 _DECODE_BASE64 = msgspec.json.Decoder(tuple[bytes, Literal["base64"]]).decode
 """Several times as fast as `base64.b64decode`, and as strict."""
 
 
 @final
 class AccountState(Struct, frozen=True, gc=False, rename="camel"):
-    """An account at one moment; any field may be missing."""
+    """An account at one moment, its fields in the order in which servers write them; any may be missing."""
 
     lamports: Unsigned | None = None
+    encoded: Raw = msgspec.field(default=Raw(), name="data")
     owner: str | None = None
     """The owning program's address."""
     executable: bool | None = None
     rent_epoch: Unsigned | None = None
     space: Unsigned | None = None
     """The length of the data in bytes."""
-    encoded: Raw = msgspec.field(default_factory=Raw, name="data")
 
     @property
     def data_base64(self) -> str | None:
@@ -131,4 +132,4 @@ def error_text(raw: Raw) -> str | None:
 
 def excerpt_of(payload: bytes) -> str:
     """Return the beginning of a payload, for the messages of errors."""
-    return payload[:_EXCERPT_CHARACTERS].decode("utf-8", "replace")
+    return payload[:EXCERPT_CHARACTERS].decode("utf-8", "replace")

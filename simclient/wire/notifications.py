@@ -277,21 +277,19 @@ def decode_data_messages(
     """
     messages: list[DataMessage] = []
     unread = iter(payloads)
-    while True:
-        start, why = len(messages), None
+    next(unread, None)  # the one that is read alone: after each turn it is the one at which the decoder stopped
+    while len(messages) < len(payloads):
         try:
-            messages.extend(map(_DECODE, unread))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            why = error
-        _complete(messages, payloads, start, label)
-        if why is None:
-            return messages, None
-
-        payload = payloads[len(messages)]
-        try:
-            messages.append(_decode_rare(payload, label, why))
+            first = decode_data_message(payloads[len(messages)], label)
         except RemoteProtocolError as error:
             return messages, error
+
+        messages.append(first)
+        start = len(messages)
+        with suppress(*_UNREADABLE):
+            messages.extend(map(_DECODE_KIND.get(type(first), _DECODE), unread))
+        _complete(messages[start:], payloads[start : len(messages)], label)
+    return messages, None
 
 
 def decode_data_message(payload: bytes, label: str | None = None) -> DataMessage:
@@ -300,17 +298,19 @@ def decode_data_message(payload: bytes, label: str | None = None) -> DataMessage
     Raises:
         RemoteProtocolError: It is not JSON, or not what its method calls for.
     """
-    messages, fault = decode_data_messages((payload,), label)
-    if fault is not None:
-        raise fault
+    try:
+        message = _DECODE(payload)
+    except _UNREADABLE as why:
+        return _decode_rare(payload, label, why)
 
-    return messages[0]
+    _complete([message], (payload,), label)
+    return message
 
 
-def _complete(messages: list[DataMessage], payloads: Sequence[bytes], start: int, label: str | None) -> None:
-    """Give the messages from `start` on what no decoder can give them; nothing in here is a step of Python per message."""
-    structs = cast("list[Struct]", messages if start == 0 else messages[start:])
-    _exhaust(map(force_setattr, structs, repeat("raw"), payloads if start == 0 else payloads[start : len(messages)]))
+def _complete(messages: Sequence[DataMessage], payloads: Sequence[bytes], label: str | None) -> None:
+    """Give the messages what no decoder can give them; nothing in here is a step of Python per message."""
+    structs = cast("Sequence[Struct]", messages)
+    _exhaust(map(force_setattr, structs, repeat("raw"), payloads))
     if label is not None:
         _exhaust(map(force_setattr, structs, repeat("label"), repeat(label)))
 
@@ -369,7 +369,15 @@ def transaction_from_result(result: bytes) -> ExecutedTransaction:
 
 
 _Known = AccountDiff | ExecutedTransaction | TransactionLogs | SubscriptionComplete
-_DECODE: Callable[[bytes], _Known] = msgspec.json.Decoder(_Known).decode
+_Decode = Callable[[bytes], _Known]
+_DECODE: _Decode = msgspec.json.Decoder(_Known).decode
+_DECODE_KIND: dict[type, _Decode] = {
+    AccountDiff: msgspec.json.Decoder(AccountDiff).decode,
+    ExecutedTransaction: msgspec.json.Decoder(ExecutedTransaction).decode,
+    TransactionLogs: msgspec.json.Decoder(TransactionLogs).decode,
+}
+"""What comes in masses: a decoder that knows the kind beforehand need not look for the method first."""
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _KNOWN_METHODS = frozenset(
     ("accountDiffNotification", "transactionNotification", "logsNotification", "subscriptionComplete")
 )

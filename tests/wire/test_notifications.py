@@ -7,6 +7,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from simclient.errors import RemoteProtocolError
 from simclient.wire.jsonrpc import write_notification, write_subscription_complete
@@ -203,3 +205,41 @@ def test_a_run_of_messages_is_read_up_to_the_first_unreadable_one() -> None:
         message = messages[place]
         assert isinstance(message, AccountDiff | UnknownNotification)
         assert (message.raw, message.label) == (payloads[place], "mine")
+
+
+@pytest.mark.parametrize("encoded", [["AQID", "base64"], "AQID"])
+def test_a_transaction_in_another_encoding_is_an_error_when_it_is_read(encoded: object) -> None:
+    """It comes with its slot and its raw text; what would have to be read out of it says why it cannot."""
+    transaction = _decode("transactionNotification", _TRANSACTION | {"transaction": encoded})
+    assert (transaction.slot, transaction.fee) == (7, 5000)
+    with pytest.raises(RemoteProtocolError, match="not in the `json` encoding") as caught:
+        _ = transaction.signature
+    assert caught.value.path == "$.params.result.transaction"
+
+
+def test_a_part_of_a_transaction_that_does_not_fit_is_an_error_when_it_is_read() -> None:
+    """Whoever does not read it is not troubled."""
+    transaction = _decode("transactionNotification", _TRANSACTION | {"meta": _META | {"logMessages": [1]}})
+    assert transaction.fee == 5000
+    with pytest.raises(RemoteProtocolError) as caught:
+        _ = transaction.logs
+    assert caught.value.path == "$.params.result.meta.logMessages"
+
+
+@given(kinds=st.lists(st.sampled_from("dtlcaux")))
+def test_a_run_of_mixed_messages_is_read_as_each_alone(kinds: list[str]) -> None:
+    """Reading in bulk makes no difference, whatever follows what; all up to the first that cannot be read."""
+    samples = {
+        "d": write_notification("accountDiffNotification", 5, json.dumps(_DIFF).encode()),
+        "t": write_notification("transactionNotification", 5, json.dumps(_TRANSACTION).encode()),
+        "l": write_notification("logsNotification", 5, json.dumps(_LOGS).encode()),
+        "c": write_subscription_complete(5),
+        "a": b'{"jsonrpc":"2.0","id":1,"result":9}',
+        "u": write_notification("newNotification", 5, b'{"slot":7}'),
+        "x": b'{"method":"accountDiffNotification"}',
+    }
+    payloads = [samples[kind] for kind in kinds]
+    messages, fault = decode_data_messages(payloads, "mine")
+    readable = kinds[: kinds.index("x")] if "x" in kinds else kinds
+    assert messages == [decode_data_message(samples[kind], "mine") for kind in readable]
+    assert (fault is not None) is ("x" in kinds)
