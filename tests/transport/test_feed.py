@@ -13,7 +13,7 @@ import trio
 import trio.testing
 from wsproto.events import BytesMessage, CloseConnection, Event, Ping, Pong, TextMessage
 
-from simclient.errors import ConnectError, HttpError
+from simclient.errors import ConnectError, ConnectionLost, HttpError
 from simclient.transport.feed import open_feed
 
 from .peers import Peer, lockstep_peer, memory_peer
@@ -143,6 +143,7 @@ class TestHandshake:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(serve)
             async with open_feed(URL, limits=LIMITS, open_stream=open_stream) as feed:
+                assert feed.receive_at_hand() == []
                 assert await feed.receive_batch() == [(False, [b"x"])]
 
 
@@ -167,6 +168,44 @@ class TestOverLoopback:
                 pass
 
         assert [type(event) for event in seen] == [CloseConnection]
+
+    async def test_more_that_has_come_is_read_without_waiting(self) -> None:
+        """After a read that gave all it was asked for the rest is had at once, in order; then nothing, and how it ended."""
+        texts = [f"{number} {'x' * 900}" for number in range(300)]
+        may_end = trio.Event()
+
+        async def serve(peer: Peer, stream: trio.SocketStream) -> None:
+            await peer.accept()
+            await peer.say(*texts)
+            await may_end.wait()
+            await reset(stream)
+
+        async with served(serve) as url, open_feed(url, limits=LIMITS) as feed:
+            received: list[bytes] = []
+            while len(received) < len(texts):
+                runs = feed.receive_at_hand() if feed.has_more else await feed.receive_batch()
+                received += [payload for _, payloads in runs for payload in payloads]
+            assert received == [text.encode() for text in texts]
+            assert feed.receive_at_hand() == []
+            may_end.set()
+            with pytest.raises(ConnectionLost):
+                await feed.receive_batch()
+            assert feed.receive_at_hand() == []
+
+    async def test_a_break_at_hand_is_for_the_next_wait_to_say(self) -> None:
+        """Reading what is at hand never raises: the next `receive_batch` says how the connection ended."""
+        was_reset = trio.Event()
+
+        async def serve(peer: Peer, stream: trio.SocketStream) -> None:
+            await peer.accept()
+            await reset(stream)
+            was_reset.set()
+
+        async with served(serve) as url, open_feed(url, limits=LIMITS) as feed:
+            await was_reset.wait()
+            assert feed.receive_at_hand() == []
+            with pytest.raises(ConnectionLost, match="it broke"):
+                await feed.receive_batch()
 
     async def test_a_cut_is_told_after_the_last_message(self) -> None:
         """A server that goes away without a close frame leaves a lost connection with code 1006."""

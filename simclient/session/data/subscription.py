@@ -180,17 +180,21 @@ class SubscriptionTask:
             tasks.start_soon(_send_all, feed, self.machine.connected(), name="subscribe requests")
             tasks.start_soon(_keep_alive, feed, self._limits.keepalive_interval_seconds, name="data keepalive")
             while not (self.machine.has_ended or self._is_stopped):
+                if feed.has_more and self.machine.is_up:
+                    await self._receive(lambda: [] if self._is_stopped else feed.receive_at_hand())
+                    continue
+
                 runs = await self._next_runs(feed)
                 if runs and not self._is_stopped:  # what a stopped one has read is not taken: its cursor stays
-                    await self._receive(runs)
+                    await self._receive(lambda runs=runs: runs)  # type: ignore[misc]  # mypy cannot infer it
 
-    async def _receive(self, runs: list[Run]) -> None:
-        """Hand on what `runs` hold; once the subscription is up they are decoded only when there is room for it."""
-        received = None if self.machine.is_up else self._take(runs)
+    async def _receive(self, read: Callable[[], list[Run]]) -> None:
+        """Hand on what `read` gives; once the subscription is up it is read and decoded only when there is room for it."""
+        received = None if self.machine.is_up else self._take(read)
 
         def decoded() -> Sequence[Notification]:
             nonlocal received
-            received = received or self._take(runs)
+            received = received or self._take(read)
             return received.notifications
 
         if received is None or received.notifications:
@@ -203,11 +207,11 @@ class SubscriptionTask:
         if received.fault is not None:
             raise received.fault
 
-    def _take(self, runs: list[Run]) -> Received:
+    def _take(self, read: Callable[[], list[Run]]) -> Received:
         if self._is_left:
             return Received()
 
-        received = self.machine.receive(runs)
+        received = self.machine.receive(read())
         self._announce()
         return received
 
