@@ -179,7 +179,7 @@ def _moved(execution: Execution, place: int | None) -> int:
     if place is None:
         return 0
 
-    before, after = execution.pre_tokens[place], execution.post_tokens[place]
+    (_, before), (_, after) = execution.before[place], execution.after[place]
     return (0 if after is None else after[2]) - (0 if before is None else before[2])
 
 

@@ -6,6 +6,8 @@ import os
 import signal
 import socket
 import struct
+import subprocess
+import sys
 from base64 import b64decode
 from pathlib import Path
 from typing import NoReturn
@@ -20,7 +22,11 @@ from solders.transaction import VersionedTransaction
 
 from simclient.errors import BundleError, ConnectionLost, InputError
 from simclient.local.bundle import BundleAccount, shipped_bundle
-from simclient.local.engine import Engine, Published, SlotResult, TransactionRefused, open_engine
+from simclient.local.engine import (
+    Engine,
+    TransactionRefused,
+    open_engine,
+)
 from simclient.local.engine.messages import Load
 from simclient.local.engine.transactions import raise_compute_limit
 from simclient.local.engine.worker import serve
@@ -42,6 +48,7 @@ from .blocks import (
     write_blocks,
     write_payments,
 )
+from .notes import diffs, published, values
 
 LAST = 2**63
 LOADER = "BPFLoaderUpgradeab1e11111111111111111111111"
@@ -51,20 +58,6 @@ CLOCK = "SysvarC1ock11111111111111111111111111111111"
 @pytest.fixture
 def payments(tmp_path: Path) -> Path:
     return write_payments(tmp_path / "payments.bundle")
-
-
-def values(result: SlotResult, kind: str) -> list[dict[str, object]]:
-    return [msgspec.json.decode(p.result) for p in result.published if p.kind == kind]
-
-
-def diffs(result: SlotResult) -> dict[str, tuple[int, int]]:
-    """Return what each account held before and after, by address; 0 where it did not exist."""
-    found = [msgspec.json.decode(p.result) for p in result.published if p.kind == "accountDiff"]
-    return {d["account"]: (lamports_of(d["pre"]), lamports_of(d["post"])) for d in found}
-
-
-def lamports_of(state: dict[str, int] | None) -> int:
-    return 0 if state is None else state["lamports"]
 
 
 async def balance(engine: Engine, address: str) -> int:
@@ -184,6 +177,17 @@ async def test_a_transaction_that_nobody_can_pay_for_changes_nothing(tmp_path: P
     assert (transaction["meta"]["err"], transaction["meta"]["fee"]) == ("AccountNotFound", 0)  # type: ignore[index]
 
 
+async def test_what_is_set_between_slots_is_the_state_before(payments: Path) -> None:
+    """An account that earlier transactions wrote, and that is then set, has what was set as its state before the next one."""
+    async with open_engine(payments, start_slot=FIRST_SLOT, end_slot=LAST) as engine:
+        await engine.execute_slot()
+        result = await engine.execute_slot(modifications={PAYEE_ADDRESS: account(7)})
+
+    [transaction] = values(result, "transaction")
+    assert diffs(result)[PAYEE_ADDRESS] == (7, 1_000_008)
+    assert transaction["meta"]["preBalances"][1] == 7  # type: ignore[index]
+
+
 async def test_a_new_account_had_no_state_before(tmp_path: Path) -> None:
     """An account that a transaction makes has the state null before it."""
     path = write_payments(tmp_path / "new.bundle")
@@ -196,16 +200,15 @@ async def test_a_new_account_had_no_state_before(tmp_path: Path) -> None:
 async def test_notifications_name_what_subscriptions_may_ask_for(payments: Path) -> None:
     """A diff is found by its account and its owner; a transaction and its logs by everything they mention."""
     async with open_engine(payments, start_slot=FIRST_SLOT, end_slot=LAST) as engine:
-        published = (await engine.execute_slot()).published
+        found = published(await engine.execute_slot())
 
     mentioned = (PAYER_ADDRESS, PAYEE_ADDRESS, SYSTEM_PROGRAM)
-    assert [(p.kind, p.keys, p.programs) for p in published] == [
+    assert [(p.kind, p.keys, p.programs) for p in found] == [
         ("accountDiff", (PAYER_ADDRESS,), (SYSTEM_PROGRAM,)),
         ("accountDiff", (PAYEE_ADDRESS,), (SYSTEM_PROGRAM,)),
         ("transaction", mentioned, ()),
         ("logs", mentioned, ()),
     ]
-    assert isinstance(published[0], Published)
 
 
 async def test_every_notification_has_its_slot_and_time(payments: Path) -> None:
@@ -372,6 +375,16 @@ async def test_a_program_of_the_bundle_that_does_not_load_is_told_as_that(tmp_pa
 
 
 # The process
+
+
+def test_the_servers_side_works_without_solders() -> None:
+    """It is 36 MB that only engines need, and who renders whole transactions."""
+    code = (
+        "import sys, simclient.local.server.simulator, simclient.local.engine.render; print('solders' in sys.modules)"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert found.stdout == "False\n"
 
 
 async def test_the_process_ends_with_the_block(payments: Path) -> None:

@@ -366,7 +366,7 @@ def test_what_is_paid_in_is_what_was_paid_in(archive: Archive) -> None:
         assert transaction.recorded is not None
         for balance in transaction.recorded.token_balances or ():
             index = execution.keys.all.index(Pubkey.from_bytes(balance.address))
-            before, after = execution.pre_tokens[index], execution.post_tokens[index]
+            (_, before), (_, after) = execution.before[index], execution.after[index]
             assert before is not None
             assert after is not None
             recorded, moved = balance.post_amount - balance.pre_amount, after[2] - before[2]
@@ -473,8 +473,8 @@ def test_a_replay_on_the_state_before_is_exact(archive: Archive, tmp_path: Path)
     moved = {
         str(transaction.transaction.signatures[0]): {
             str(key): (before[2], after[2])
-            for key, before, after in zip(
-                transaction.keys.all, transaction.pre_tokens, transaction.post_tokens, strict=True
+            for key, (_, before), (_, after) in zip(
+                transaction.keys.all, transaction.before, transaction.after, strict=True
             )
             if before is not None and after is not None
         }

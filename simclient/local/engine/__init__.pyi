@@ -5,9 +5,12 @@ from .messages import ModifiedAccount as ModifiedAccount
 from .messages import Probe as Probe
 from .process import Engine as Engine
 from .process import PendingSlots as PendingSlots
+from .render import wanted_results as wanted_results
 from .templates import EngineTemplates as EngineTemplates
 from .templates import open_engine as open_engine
+from .values import ExecutedNote as ExecutedNote
 from .values import Kind as Kind
+from .values import Note as Note
 from .values import Published as Published
 from .values import SlotResult as SlotResult
 from .values import SysvarsRefused as SysvarsRefused

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from functools import lru_cache
 
 from solders.account import Account
@@ -10,6 +9,7 @@ from solders.pubkey import Pubkey
 
 from ...errors import InputError
 from ...wire.addresses import address_of
+from .facts import AccountState, Holding
 from .messages import ModifiedAccount
 
 __all__ = [
@@ -22,14 +22,13 @@ __all__ = [
     "TOKEN_ACCOUNT_BYTES",
     "TOKEN_PROGRAM",
     "TOKEN_PROGRAMS",
-    "TokenAccount",
+    "account_state",
     "address_text",
     "decimals_of",
+    "holding_of",
     "is_absent",
     "is_token_account",
     "read_modified",
-    "token_account",
-    "ui_account",
     "ui_amount",
 ]
 
@@ -44,6 +43,7 @@ _MOST_NUMBER_DECIMALS = 19
 TOKEN_PROGRAM = Pubkey.from_string("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA")
 TOKEN_2022_PROGRAM = Pubkey.from_string("TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb")
 TOKEN_PROGRAMS = frozenset((TOKEN_PROGRAM, TOKEN_2022_PROGRAM))
+_TOKEN_PROGRAM_TEXTS = frozenset(map(str, TOKEN_PROGRAMS))
 TOKEN_ACCOUNT_BYTES = 165
 MULTISIG_BYTES = 355
 """Of either program; never a token account, whatever its bytes say."""
@@ -55,9 +55,6 @@ MINT_KIND, TOKEN_ACCOUNT_KIND = 1, 2
 MINT_BYTES = 82
 _DECIMALS_AT = 44
 """In a mint (spl-token, `Mint`)."""
-
-TokenAccount = tuple[Pubkey, Pubkey, int]
-"""Mint, owner, amount."""
 
 
 def is_absent(account: Account | None) -> bool:
@@ -83,31 +80,32 @@ def read_modified(account: ModifiedAccount) -> tuple[Pubkey, Account]:
     return address, Account(account.lamports, account.data, owner, account.executable) if account.lamports else ABSENT
 
 
-def ui_account(account: Account | None) -> dict[str, object] | None:
-    """Return the account as Solana's RPC writes it in base64; None where it does not exist."""
+def account_state(account: Account | None) -> AccountState | None:
+    """Return what is said of an account; None where it does not exist."""
     if account is None or is_absent(account):
         return None
 
-    return {
-        "lamports": account.lamports,
-        "data": [b64encode(account.data).decode("ascii"), "base64"],
-        "owner": address_text(account.owner),
-        "executable": account.executable,
-        "rentEpoch": account.rent_epoch,
-        "space": len(account.data),
-    }
+    data = account.data
+    return AccountState(
+        lamports=account.lamports,
+        data=(data, "base64"),
+        owner=address_text(account.owner),
+        executable=account.executable,
+        rent_epoch=account.rent_epoch,
+        space=len(data),
+    )
 
 
-def token_account(account: Account | None) -> TokenAccount | None:
+def holding_of(state: AccountState | None) -> Holding | None:
     """Return what a token account holds; None where it is not one."""
-    if account is None or account.owner not in TOKEN_PROGRAMS:
+    if state is None or state.owner not in _TOKEN_PROGRAM_TEXTS:
         return None
 
-    data = account.data
+    data, _ = state.data
     if not is_token_account(data):
         return None
 
-    return Pubkey.from_bytes(data[:32]), Pubkey.from_bytes(data[32:64]), int.from_bytes(data[64:72], "little")
+    return (*_mint_and_owner(data[:64]), int.from_bytes(data[64:72], "little"))
 
 
 def is_token_account(data: bytes) -> bool:
@@ -128,6 +126,12 @@ def decimals_of(mint: Account | None) -> int:
 def address_text(address: Pubkey) -> str:
     """Return an address in base58; most are asked for again and again."""
     return str(address)
+
+
+@lru_cache(maxsize=2**16)
+def _mint_and_owner(head: bytes) -> tuple[str, str]:
+    """Return the two addresses with which a token account begins."""
+    return str(Pubkey.from_bytes(head[:32])), str(Pubkey.from_bytes(head[32:]))
 
 
 @lru_cache(maxsize=2**14)

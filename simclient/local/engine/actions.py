@@ -23,12 +23,12 @@ from solders.transaction import VersionedTransaction
 from solders.transaction_metadata import FailedTransactionMetadata, TransactionMetadata
 
 from ...errors import InputError
-from .accounts import ABSENT, read_modified, ui_account
+from .accounts import ABSENT, account_state, read_modified
 from .blocks import ReadBlock
 from .messages import Action, Probe
 from .overrides import Overrides
-from .render import return_data_json
 from .svm import Execution, Machine, error_of
+from .transaction_json import return_data_json, returned_by
 from .transactions import read_transaction
 from .values import Published
 
@@ -135,7 +135,7 @@ def outcome_of(meta: TransactionMetadata, error: object) -> Outcome:
     """Return what became of one transaction."""
     failed = {} if error is None else {"err": error if isinstance(error, str) else _text(error)}
     logs, units = meta.logs(), meta.compute_units_consumed()
-    return {**failed, "logs": logs, "unitsConsumed": units, "fee": meta.fee(), **return_data_json(meta)}
+    return {**failed, "logs": logs, "unitsConsumed": units, "fee": meta.fee(), **return_data_json(returned_by(meta))}
 
 
 def outcomes_of(executions: Sequence[Execution]) -> list[Outcome]:
@@ -156,7 +156,7 @@ def note_of(machine: Machine, due: DueAction, outcomes: Sequence[Outcome]) -> Pu
         "label": action.label,
         "committed": action.is_committed,
         "transactionOutcomes": outcomes,
-        "accounts": [ui_account(machine.get_account(Pubkey.from_string(a))) for a in action.return_accounts],
+        "accounts": [account_state(machine.get_account(Pubkey.from_string(a))) for a in action.return_accounts],
         "matched": None if matched is None else {"data": matched, "encoding": "base64"},
     }
     said = {name: value for name, value in result.items() if value is not None}

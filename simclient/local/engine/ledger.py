@@ -11,10 +11,12 @@ from collections.abc import Iterator
 from typing import final
 
 import attrs
+import msgspec
 from solders.hash import Hash
 from solders.signature import Signature
 
 from ..bundle import BundleSlot
+from .transaction_json import transaction_result
 
 __all__ = ["BLOCKHASH_LIFE_BLOCKS", "Block", "Entry", "Ledger"]
 
@@ -26,8 +28,7 @@ _BLOCK_BYTES, _ENTRY_BYTES, _KEY_BYTES = 600, 600, 16
 """Roughly what a block, a transaction in it, and a key that a transaction mentions cost beside the bytes they hold."""
 
 
-@attrs.frozen(kw_only=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One executed transaction."""
 
     signature: Signature
@@ -38,13 +39,18 @@ class Entry:
     """Every address of the transaction."""
     error: object
     """Solana's JSON form of the error; None for a success."""
-    result: bytes
-    """What `getTransaction` gives in the `json` encoding."""
+    facts: bytes
+    """The packed `TransactionFacts`."""
+
+    @property
+    def result(self) -> bytes:
+        """What `getTransaction` gives in the `json` encoding."""
+        return transaction_result(self.facts)
 
     @property
     def size(self) -> int:
         """Roughly the bytes that it takes."""
-        return len(self.result) + len(self.wire) + _KEY_BYTES * len(self.mentions) + _ENTRY_BYTES
+        return len(self.facts) + len(self.wire) + _KEY_BYTES * len(self.mentions) + _ENTRY_BYTES
 
 
 @attrs.frozen(kw_only=True)
@@ -96,7 +102,7 @@ class Ledger:
         self._bytes += _BLOCK_BYTES
         self._forget()
 
-    def add(self, wire: bytes, signature: Signature, mentions: tuple[str, ...], error: object, result: bytes) -> None:
+    def add(self, wire: bytes, signature: Signature, mentions: tuple[str, ...], error: object, facts: bytes) -> None:
         """Add a transaction to the newest block."""
         block = self._newest
         assert block is not None, "a transaction before the first block"
@@ -107,7 +113,7 @@ class Ledger:
             wire=wire,
             mentions=mentions,
             error=error,
-            result=result,
+            facts=facts,
         )
         block.entries.append(entry)
         self._entries[signature] = entry

@@ -12,7 +12,7 @@ import msgspec
 
 from ...errors import BundleError, InputError
 from ..bundle import BlockhashError
-from .values import Published, SysvarsRefused, TransactionRefused
+from .values import Note, SysvarsRefused, TransactionRefused
 
 __all__ = [
     "BUNDLE",
@@ -192,7 +192,7 @@ class ExecutedSlot(msgspec.Struct, frozen=True, array_like=True):
     """A slot that was executed, or a part of one."""
 
     slot: int
-    published: list[Published]
+    notes: list[Note]
     summary: tuple[int, int, int, int, int]
     """Correct, incorrect, not executed, other balances, other logs."""
     next_batch: int | None

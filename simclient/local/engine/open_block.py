@@ -19,11 +19,11 @@ from .actions import DueAction, ScheduledActions, note_of, outcomes_of
 from .blocks import ReadBlock
 from .ledger import Ledger
 from .messages import ExecutedSlot
+from .notes import executed_note
 from .probes import answers_of
-from .render import notes_of
 from .svm import Execution, Machine
 from .tally import Tally
-from .values import Published
+from .values import Note
 
 __all__ = ["OpenBlock", "execute_block"]
 
@@ -84,7 +84,7 @@ class _Run:
         self._machine = machine
         self._ledger = ledger
         self._actions = actions
-        self.notes: list[Published] = []
+        self.notes: list[Note] = []
         self.tally = Tally()
         self.errors: list[str] = []
 
@@ -134,11 +134,10 @@ class _Run:
     def _execute(self, transaction: VersionedTransaction, recorded: RecordedOutcome | None, place: int) -> Execution:
         execution = self._machine.execute(transaction)
         self.tally.add(execution, recorded)
-        for note, is_transaction in notes_of(self._machine, execution, place):
-            self.notes.append(note)
-            if is_transaction:
-                done, error = execution.transaction, execution.error
-                self._ledger.add(bytes(done), done.signatures[0], note.keys, error, note.result)
+        wire = bytes(execution.transaction)
+        note = executed_note(self._machine, execution, place, wire)
+        self.notes.append(note)
+        self._ledger.add(wire, execution.transaction.signatures[0], note.mentioned, execution.error, bytes(note.facts))
         return execution
 
 

@@ -290,7 +290,7 @@ def _result(executed: ExecutedSlot, next_slot: int | None) -> SlotResult:
     correct, incorrect, errors, balances, logs = executed.summary
     return SlotResult(
         slot=executed.slot,
-        published=tuple(executed.published),
+        notes=tuple(executed.notes),
         summary=SessionSummary(
             correct_simulation=correct,
             incorrect_simulation=incorrect,

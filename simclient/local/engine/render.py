@@ -1,106 +1,75 @@
-"""Executions as the JSON that subscribers receive: account diffs, transactions and logs."""
+"""What subscribers receive of a note, as JSON: made when somebody wants it, and not before.
+
+The server does this, which works without solders; only for the JSON of whole transactions it is imported, when it is first needed.
+"""
 
 from __future__ import annotations
 
-from base64 import b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Final
 
 import msgspec
-from solders.transaction_metadata import TransactionMetadata
 
-from .accounts import TokenAccount, address_text, ui_account, ui_amount
-from .svm import Execution, Machine
-from .transactions import instruction_json, transaction_json, version_of
-from .values import Published
+from .facts import AccountState, TransactionLogs, TransactionPlace
+from .values import AccountChange, ExecutedNote, Kind, Note, Published
 
-__all__ = ["notes_of", "return_data_json", "transaction_result"]
+__all__ = ["wanted_results"]
+
+_PLACE: Final = msgspec.msgpack.Decoder(TransactionPlace)
+_LOGS: Final = msgspec.msgpack.Decoder(TransactionLogs)
+_STATE: Final = msgspec.msgpack.Decoder(AccountState | None)
+_ENCODER: Final = msgspec.json.Encoder()
 
 
-def notes_of(machine: Machine, execution: Execution, tx_index: int) -> Iterator[tuple[Published, bool]]:
-    """Give the notifications of one transaction in order, each with whether it is the transaction's own."""
-    signature = str(execution.transaction.signatures[0])
-    slot = machine.slot
-    for change in execution.changes:
-        address = address_text(change.address)
+def wanted_results(note: Note, kind: Kind | None, address: str, *, of_program: bool) -> Iterable[bytes]:
+    """Return the JSON of `params.result` of each notification of one kind that names an address.
+
+    Args:
+        note: What was said.
+        kind: Of the notifications; None: of none that there is.
+        address: An account, a program, or the empty text for what concerns the session.
+        of_program: Whether the address is that of the program which owns the account of a diff.
+    """
+    match note:
+        case Published():
+            is_wanted = note.kind == kind and address in (note.programs if of_program else note.keys)
+            return (note.result,) if is_wanted else ()
+        case ExecutedNote() if kind == "accountDiff":
+            wanted = [one for one in note.changes if address in (one.owners if of_program else (one.account,))]
+            return _diffs(note, wanted) if wanted else ()
+        case ExecutedNote():
+            render = _OF_TRANSACTION.get(kind)
+            return (render(note),) if render is not None and address in note.mentioned else ()
+
+
+def _diffs(note: ExecutedNote, changes: Iterable[AccountChange]) -> Iterator[bytes]:
+    place = _PLACE.decode(note.facts)
+    for change in changes:
         result = {
-            "context": {"slot": slot},
-            "account": address,
-            "signature": signature,
-            "tx_index": tx_index,
-            "block_time": machine.block_time,
-            "pre": ui_account(change.pre),
-            "post": ui_account(change.post),
+            "context": {"slot": place.slot},
+            "account": change.account,
+            "signature": place.signature,
+            "tx_index": place.tx_index,
+            "block_time": place.block_time,
+            "pre": _STATE.decode(change.pre),
+            "post": _STATE.decode(change.post),
         }
-        states = (change.pre, change.post)
-        owners = dict.fromkeys(address_text(state.owner) for state in states if state is not None)
-        yield Published("accountDiff", (address,), tuple(owners), msgspec.json.encode(result)), False
-
-    mentioned = tuple(dict.fromkeys(map(address_text, execution.keys.all)))
-    yield Published("transaction", mentioned, (), transaction_result(machine, execution, tx_index)), True
-    logs = {
-        "context": {"slot": slot},
-        "value": {"signature": signature, "err": execution.error, "logs": execution.logs},
-    }
-    yield Published("logs", mentioned, (), msgspec.json.encode(logs)), False
+        yield _ENCODER.encode(result)
 
 
-def transaction_result(machine: Machine, execution: Execution, tx_index: int) -> bytes:
-    """Return what `getTransaction` gives for it in the `json` encoding."""
-    meta, error = execution.meta, execution.error
-    result = {
-        "slot": machine.slot,
-        "blockTime": machine.block_time,
-        "transactionIndex": tx_index,
-        "version": version_of(execution.transaction),
-        "transaction": transaction_json(execution.transaction),
-        "meta": {
-            "err": error,
-            "status": {"Ok": None} if error is None else {"Err": error},
-            "fee": meta.fee() if execution.was_executed else 0,
-            "preBalances": execution.pre_balances,
-            "postBalances": execution.post_balances,
-            "preTokenBalances": _token_balances(machine, execution.pre_tokens),
-            "postTokenBalances": _token_balances(machine, execution.post_tokens),
-            "innerInstructions": _inner_instructions(meta),
-            "logMessages": execution.logs,
-            "computeUnitsConsumed": meta.compute_units_consumed(),
-            "rewards": [],
-            "loadedAddresses": {
-                "writable": [str(key) for key in execution.keys.loaded_writable],
-                "readonly": [str(key) for key in execution.keys.loaded_readonly],
-            },
-            **return_data_json(meta),
-        },
-    }
-    return msgspec.json.encode(result)
+def _logs(note: ExecutedNote) -> bytes:
+    told = _LOGS.decode(note.facts)
+    value = {"signature": told.signature, "err": told.error, "logs": told.logs}
+    return _ENCODER.encode({"context": {"slot": told.slot}, "value": value})
 
 
-def return_data_json(meta: TransactionMetadata) -> dict[str, object]:
-    """Return the `returnData` field; nothing where the transaction returned nothing."""
-    returned = meta.return_data()
-    data = bytes(returned.data)
-    if not data:
-        return {}
+def _transaction(note: ExecutedNote) -> bytes:
+    from .transaction_json import transaction_result  # brings solders
 
-    return {"returnData": {"programId": str(returned.program_id), "data": [b64encode(data).decode("ascii"), "base64"]}}
+    return transaction_result(note.facts)
 
 
-def _token_balances(machine: Machine, tokens: Sequence[TokenAccount | None]) -> list[dict[str, object]]:
-    return [
-        {
-            "accountIndex": index,
-            "mint": address_text(token[0]),
-            "owner": address_text(token[1]),
-            "uiTokenAmount": ui_amount(token[2], machine.decimals(token[0])),
-        }
-        for index, token in enumerate(tokens)
-        if token is not None
-    ]
-
-
-def _inner_instructions(meta: TransactionMetadata) -> list[dict[str, object]]:
-    return [
-        {"index": index, "instructions": [instruction_json(i.instruction(), i.stack_height()) for i in inner]}
-        for index, inner in enumerate(meta.inner_instructions())
-        if inner
-    ]
+_OF_TRANSACTION: Final[Mapping[Kind | None, Callable[[ExecutedNote], bytes]]] = {
+    "logs": _logs,
+    "transaction": _transaction,
+}

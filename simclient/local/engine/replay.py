@@ -116,7 +116,7 @@ class Replay:
         deadline, size = time.monotonic() + _TURN_SECONDS, 0
         while True:
             executed.append(self._execute_block(block, _batch_to_stop_at(request, block)))
-            size += sum(len(note.result) for note in executed[-1].published)
+            size += sum([note.size for note in executed[-1].notes])
             is_over = executed[-1].next_batch is not None or len(executed) == request.most_slots
             if is_over or size > _TURN_BYTES or time.monotonic() > deadline or not self._may_go_on(request):
                 return Executed(request.id, executed, self.next_slot)

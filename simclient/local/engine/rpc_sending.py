@@ -18,12 +18,12 @@ from solders.transaction_metadata import FailedTransactionMetadata, SimulatedTra
 from ...errors import InputError
 from ...wire.transaction_errors import describe_transaction_error
 from .ledger import BLOCKHASH_LIFE_BLOCKS
-from .render import return_data_json
 from .rpc_accounts import AccountWriter, read_account_writer
 from .rpc_bank import Bank, Method
 from .rpc_encoding import partially_decoded
 from .rpc_params import INVALID_PARAMS, Json, Options, Params, Refused, read_addresses, read_blob, read_wire
 from .svm import error_of
+from .transaction_json import return_data_json, returned_by
 from .transactions import instruction_json, keys_of, rebuilt
 
 __all__ = ["SendingMethods"]
@@ -167,7 +167,7 @@ def _outcome(result: _Simulation) -> Json:
         "innerInstructions": None,
         "replacementBlockhash": None,
         "fee": meta.fee(),
-        **return_data_json(meta),
+        **return_data_json(returned_by(meta)),
     }
 
 

@@ -8,7 +8,7 @@ from typing import final
 from solders.account import Account
 from solders.pubkey import Pubkey
 
-from .accounts import TOKEN_PROGRAMS, decimals_of, is_token_account, token_account, ui_amount
+from .accounts import TOKEN_PROGRAMS, account_state, decimals_of, holding_of, is_token_account, ui_amount
 from .parsed import is_mint
 from .rpc_accounts import read_account_writer
 from .rpc_bank import Bank, Method
@@ -40,12 +40,12 @@ class TokenMethods:
     def _get_token_account_balance(self, params: Params) -> Json:
         address = params.address(0)
         self._bank.options(params, 1)
-        token = token_account(self._found(address))
+        token = holding_of(account_state(self._found(address)))
         if token is None:
             raise Refused(INVALID_PARAMS, "Invalid param: not a Token account")
 
         mint, _, amount = token
-        return self._bank.with_context(ui_amount(amount, decimals_of(self._machine.get_account(mint))))
+        return self._bank.with_context(ui_amount(amount, self._machine.decimals(mint)))
 
     def _get_token_supply(self, params: Params) -> Json:
         address = params.address(0)

@@ -8,10 +8,9 @@ are never checked, since the bundle does not hold the 150 blocks before its firs
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
-from typing import final
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple, final
 
-import attrs
 import msgspec
 from solders.account import Account
 from solders.clock import Clock
@@ -23,12 +22,13 @@ from solders.transaction_metadata import FailedTransactionMetadata, SimulatedTra
 
 from ...errors import BundleError, InputError
 from ..bundle import BundleAccount, BundleSlot, Signatures
-from .accounts import ABSENT, TokenAccount, decimals_of, is_absent, read_modified, token_account
+from .accounts import ABSENT, account_state, address_text, decimals_of, holding_of, is_absent, read_modified
+from .facts import AccountState, Holding
 from .messages import ModifiedAccount
 from .transactions import Keys, keys_of, raise_compute_limit
 from .values import SysvarsRefused
 
-__all__ = ["SLOTS_PER_EPOCH", "AccountChange", "Execution", "Machine", "error_of"]
+__all__ = ["SLOTS_PER_EPOCH", "Change", "Execution", "Glance", "Machine", "State", "error_of"]
 
 SLOTS_PER_EPOCH = 432_000
 """Since the end of the warm-up on mainnet (`DEFAULT_SLOTS_PER_EPOCH`, solana-epoch-schedule)."""
@@ -42,28 +42,47 @@ _CHANGED_BY_CLOCK = (
 )
 _MOST_GLANCES = 100_000
 """Some 200 bytes each."""
+_MOST_STATE_BYTES = 32 * 2**20
+"""Of accounts as they were after each transaction that wrote them; then all are forgotten, and read again."""
+_STATE_BYTES = 500
+"""Roughly what each takes beside its data, which it has twice."""
 _SYSVARS = Pubkey.from_string("Sysvar1111111111111111111111111111111111111")
 """The owner of all sysvars."""
 _UPGRADEABLE_LOADER = Pubkey.from_string("BPFLoaderUpgradeab1e11111111111111111111111")
 _PROGRAM_TAG = (2).to_bytes(4, "little")
 """`UpgradeableLoaderState::Program`; the address of the program data follows."""
+_ENCODER: Final = msgspec.msgpack.Encoder()
 
-
-_Glance = tuple[int, TokenAccount | None]
+Glance = tuple[int, Holding | None]
 """An account's lamports, and what it holds if it is a token account."""
 
 
-@attrs.frozen(kw_only=True)
-class AccountChange:
-    """One account that a transaction wrote."""
+@final
+class State:
+    """An account that transactions write, as it is at one moment; what comes after one transaction comes before the next."""
+
+    __slots__ = ("account", "glance", "owners", "packed")
+
+    def __init__(self, account: Account | None) -> None:
+        state = account_state(account)
+        self.account = account
+        """None where it does not exist."""
+        self.glance = _glance_of(state)
+        self.owners = () if state is None else (state.owner,)
+        """Its owner, where it exists."""
+        self.packed = msgspec.Raw(_ENCODER.encode(state))
+        """The packed `AccountState`."""
+
+
+class Change(NamedTuple):
+    """One account that a transaction changed."""
 
     address: Pubkey
-    pre: Account | None
-    post: Account | None
+    pre: State
+    post: State
 
 
-@attrs.frozen(kw_only=True)
-class Execution:
+class Execution(msgspec.Struct, frozen=True, kw_only=True):
     """What came of one transaction."""
 
     transaction: VersionedTransaction
@@ -74,11 +93,15 @@ class Execution:
     """Solana's JSON form of the error; None for a success."""
     was_executed: bool
     """Whether its payer was charged; else the transaction did not get as far as its instructions, and wrote nothing."""
-    changes: tuple[AccountChange, ...]
-    pre_balances: tuple[int, ...]
-    post_balances: tuple[int, ...]
-    pre_tokens: tuple[TokenAccount | None, ...]
-    post_tokens: tuple[TokenAccount | None, ...]
+    changes: tuple[Change, ...]
+    before: tuple[Glance, ...]
+    """What each of its accounts was, in the order of its keys."""
+    after: tuple[Glance, ...]
+
+    @property
+    def post_balances(self) -> tuple[int, ...]:
+        """The lamports of each of its accounts after it."""
+        return tuple([lamports for lamports, _ in self.after])
 
 
 @final
@@ -93,9 +116,12 @@ class Machine:
         self.addresses: set[Pubkey] = set()
         """Of every account that was ever set or written here."""
         self._extra_compute_units = 0
-        self._glances: dict[Pubkey, _Glance] = {}
+        self._glances: dict[Pubkey, Glance] = {}
         """Of accounts that transactions have named, as they are now: reading one anew copies all of it, a program's code too."""
-        self._decimals: dict[Pubkey, int] = {}
+        self._states: dict[Pubkey, State] = {}
+        """Of accounts that transactions could write, as they are now."""
+        self._state_bytes = 0
+        self._decimals: dict[str, int] = {}
         self._program_of = {  # the programs that the runtime brings can be replaced like any other
             Pubkey.from_bytes(account.data[4:36]): address
             for address, account in self.svm.get_program_accounts(_UPGRADEABLE_LOADER)
@@ -163,7 +189,8 @@ class Machine:
         self.svm.set_account(address, account)
         self.addresses.add(address)
         self._glances.pop(address, None)
-        self._decimals.pop(address, None)
+        self._states.pop(address, None)
+        self._decimals.pop(address_text(address), None)
         if account.owner == _UPGRADEABLE_LOADER and account.data[:4] == _PROGRAM_TAG:
             self._program_of[Pubkey.from_bytes(account.data[4:36])] = address
         program = self._program_of.get(address)
@@ -177,11 +204,11 @@ class Machine:
         account = self.svm.get_account(address)
         return None if is_absent(account) else account
 
-    def decimals(self, mint: Pubkey) -> int:
+    def decimals(self, mint: str) -> int:
         """Return the decimals of a mint."""
         decimals = self._decimals.get(mint)
         if decimals is None:
-            decimals = self._decimals[mint] = decimals_of(self.get_account(mint))
+            decimals = self._decimals[mint] = decimals_of(self.get_account(Pubkey.from_string(mint)))
         return decimals
 
     def begin(self, block: BundleSlot) -> None:
@@ -203,18 +230,13 @@ class Machine:
             transaction = raise_compute_limit(transaction, self._extra_compute_units)
         svm = self.svm
         keys = keys_of(transaction, svm.get_account)
-        written = dict.fromkeys(keys.writable)
-        before = {key: self.get_account(key) for key in written}
-        seen_before = [self._glance(key, before) for key in keys.all]
+        self._make_room()
+        written = [(address, self._state(address)) for address in dict.fromkeys(keys.writable)]
+        before = self._glances_at(keys.all)
         result = svm.send_transaction(transaction)
-        after = {key: self.get_account(key) for key in written}
-        self._forget(written)
-        seen_after = [self._glance(key, after) for key in keys.all]
+        changes = self._changes_of(written)
         meta, error = (
             (result.meta(), error_of(result)) if isinstance(result, FailedTransactionMetadata) else (result, None)
-        )
-        changes = tuple(
-            AccountChange(address=key, pre=before[key], post=after[key]) for key in written if before[key] != after[key]
         )
         return Execution(
             transaction=transaction,
@@ -224,10 +246,8 @@ class Machine:
             error=error,
             was_executed=error is None or bool(changes and changes[0].address == keys.all[0]),
             changes=changes,
-            pre_balances=tuple(lamports for lamports, _ in seen_before),
-            post_balances=tuple(lamports for lamports, _ in seen_after),
-            pre_tokens=tuple(token for _, token in seen_before),
-            post_tokens=tuple(token for _, token in seen_after),
+            before=before,
+            after=self._glances_at(keys.all) if changes else before,
         )
 
     def simulate(self, transaction: VersionedTransaction) -> SimulatedTransactionInfo | FailedTransactionMetadata:
@@ -235,30 +255,61 @@ class Machine:
         return self.svm.simulate_transaction(transaction)
 
     def _set_sysvars(self) -> None:
-        self._svm.warp_to_slot(self.slot)
         self._svm.set_clock(Clock(self.slot, self._epoch_start, self._epoch, self._epoch + 1, self.block_time))
         if self._hashes:
             self._svm.set_slot_hashes(list(self._hashes))
 
         for address in _CHANGED_BY_CLOCK:
             self._glances.pop(address, None)
+            self._states.pop(address, None)
 
-    def _glance(self, address: Pubkey, read: Mapping[Pubkey, Account | None]) -> _Glance:
-        """Return the lamports of an account and what it holds as a token account, from what was just read if it is there."""
-        glance = self._glances.get(address)
-        if glance is None:
-            account = read[address] if address in read else self.get_account(address)
-            glance = self._glances[address] = (0 if account is None else account.lamports, token_account(account))
+    def _glances_at(self, addresses: Sequence[Pubkey]) -> tuple[Glance, ...]:
+        glances = self._glances
+        return tuple([glances.get(address) or self._glance(address) for address in addresses])
+
+    def _glance(self, address: Pubkey) -> Glance:
+        """Look at an account for the first time."""
+        state = self._states.get(address)
+        glance = _glance_of(account_state(self.get_account(address))) if state is None else state.glance
+        self._glances[address] = glance
         return glance
 
-    def _forget(self, written: Iterable[Pubkey]) -> None:
-        """Accounts were written: what is remembered of them is no longer so."""
-        self.addresses.update(written)
+    def _state(self, address: Pubkey) -> State:
+        """Return an account that may be written, as it is; it is remembered, so that it need not be read before every transaction."""
+        state = self._states.get(address)
+        if state is None:
+            self.addresses.add(address)
+            state = self._remember(address, self.get_account(address))
+        return state
+
+    def _changes_of(self, written: Iterable[tuple[Pubkey, State]]) -> tuple[Change, ...]:
+        """Read accounts again that a transaction may have written, and return those that are no longer as they were."""
+        changes: list[Change] = []
+        for address, before in written:
+            account = self.get_account(address)
+            if account != before.account:
+                after = self._remember(address, account)
+                changes.append(Change(address, before, after))
+                self._glances[address] = after.glance
+                self._decimals.pop(address_text(address), None)
+        return tuple(changes)
+
+    def _remember(self, address: Pubkey, account: Account | None) -> State:
+        state = self._states[address] = State(account)
+        self._state_bytes += _STATE_BYTES + 2 * len(state.packed)
+        return state
+
+    def _make_room(self) -> None:
+        """Forget what is remembered when it is too much."""
         if len(self._glances) > _MOST_GLANCES:
             self._glances.clear()
-        for address in written:
-            self._glances.pop(address, None)
-            self._decimals.pop(address, None)
+        if self._state_bytes > _MOST_STATE_BYTES:
+            self._states.clear()
+            self._state_bytes = 0
+
+
+def _glance_of(state: AccountState | None) -> Glance:
+    return (0, None) if state is None else (state.lamports, holding_of(state))
 
 
 def error_of(result: FailedTransactionMetadata) -> object:

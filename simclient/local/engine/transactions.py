@@ -82,11 +82,7 @@ def keys_of(transaction: VersionedTransaction, get_account: Callable[[Pubkey], A
     header = message.header
     signed_writable = header.num_required_signatures - header.num_readonly_signed_accounts
     last_writable = len(static) - header.num_readonly_unsigned_accounts
-    writable = tuple(
-        key
-        for index, key in enumerate(static)
-        if index < signed_writable or header.num_required_signatures <= index < last_writable
-    )
+    writable = static[:signed_writable] + static[header.num_required_signatures : last_writable]
     loaded_writable: list[Pubkey] = []
     loaded_readonly: list[Pubkey] = []
     if isinstance(message, MessageV0):

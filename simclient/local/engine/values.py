@@ -10,13 +10,22 @@ import msgspec
 from ...errors import BundleError, InputError
 from ...wire.summary import SessionSummary
 
-__all__ = ["Kind", "Published", "SlotResult", "SysvarsRefused", "TransactionRefused"]
+__all__ = [
+    "AccountChange",
+    "ExecutedNote",
+    "Kind",
+    "Note",
+    "Published",
+    "SlotResult",
+    "SysvarsRefused",
+    "TransactionRefused",
+]
 
 Kind = Literal["accountDiff", "transaction", "logs", "action", "diagnostic"]
 
 
-class Published(msgspec.Struct, frozen=True, array_like=True):
-    """One notification for whoever subscribed to it."""
+class Published(msgspec.Struct, frozen=True, array_like=True, tag="published", gc=False):
+    """One notification for whoever subscribed to it, ready to be sent."""
 
     kind: Kind
     keys: tuple[str, ...]
@@ -25,7 +34,49 @@ class Published(msgspec.Struct, frozen=True, array_like=True):
     programs: tuple[str, ...]
     """Only for diffs: the owner before and after."""
     result: bytes
-    """The JSON of `params.result`, ready to be sent."""
+    """The JSON of `params.result`."""
+
+    @property
+    def size(self) -> int:
+        """In bytes, of what it says."""
+        return len(self.result)
+
+    @property
+    def addresses(self) -> int:
+        """How many it names."""
+        return len(self.keys) + len(self.programs)
+
+
+class AccountChange(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """An account that a transaction changed."""
+
+    account: str
+    owners: tuple[str, ...]
+    """Before and after, where it existed; one where they are the same."""
+    pre: msgspec.Raw
+    """A packed `AccountState`, or None where it did not exist."""
+    post: msgspec.Raw
+
+
+class ExecutedNote(msgspec.Struct, frozen=True, array_like=True, tag="executed", gc=False):
+    """An executed transaction, of which `render.py` makes the notifications that somebody wants."""
+
+    mentioned: tuple[str, ...]
+    """Every address of the transaction, once."""
+    changes: tuple[AccountChange, ...]
+    facts: msgspec.Raw
+    """The packed `TransactionFacts`."""
+    size: int
+    """In bytes, of facts and states."""
+
+    @property
+    def addresses(self) -> int:
+        """How many it names."""
+        return len(self.mentioned) + 2 * len(self.changes)
+
+
+Note = Published | ExecutedNote
+"""One item of what a session says on its data plane."""
 
 
 @attrs.frozen(kw_only=True)
@@ -33,7 +84,7 @@ class SlotResult:
     """One executed slot, or a part of one."""
 
     slot: int
-    published: tuple[Published, ...]
+    notes: tuple[Note, ...]
     """In the order of execution."""
     summary: SessionSummary
     """How its transactions compare with what was recorded."""

@@ -26,7 +26,7 @@ from ..engine.ledger import Ledger
 from ..engine.messages import Execute, Executed, ExecutedSlot, Load, Scouted
 from ..engine.overrides import Overrides
 from ..engine.svm import Machine
-from ..engine.values import Kind, Published
+from ..engine.values import Kind, Note, Published
 from .index import RecordedSlot, ServedNotification, read_recording
 
 __all__ = ["RPC_METHODS", "Playback"]
@@ -140,7 +140,7 @@ class Playback:
         size = 0
         while len(executed) < request.most_slots and size <= _TURN_BYTES and self._may_play(request):
             executed.append(self._play(self._slots[self._next]))
-            size += sum(len(published.result) for published in executed[-1].published)
+            size += sum(note.size for note in executed[-1].notes)
         return Executed(request.id, executed, self.next_slot)
 
     def _may_play(self, request: Execute) -> bool:
@@ -212,13 +212,13 @@ def _account(state: AccountState) -> Account | None:
     return None if data is None else Account(lamports, data, Pubkey.from_string(owner), False)
 
 
-def _dealt(notifications: list[ServedNotification], keys: tuple[RecordedKey, ...]) -> list[Published]:
+def _dealt(notifications: list[ServedNotification], keys: tuple[RecordedKey, ...]) -> list[Note]:
     """Give each notification to one of the recorded subscriptions that it may have come by.
 
     One that concerned several came once for each, with the same result: these copies are dealt out, one to each.
     """
     copies: Counter[tuple[str, bytes]] = Counter()
-    found: list[Published] = []
+    found: list[Note] = []
     for notification in notifications:
         method, result = _METHODS[type(notification)], notification.result_bytes
         candidates = _candidates(notification, result, [key for key in keys if key.method == method])

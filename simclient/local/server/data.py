@@ -13,7 +13,7 @@ simulator-client 0.9.0 and 0.28.0.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import final
 
 import attrs
@@ -47,7 +47,7 @@ from ...wire.subscriptions import (
     REPLACEMENTS,
     TRANSACTIONS,
 )
-from ..engine import Kind, Published
+from ..engine import Kind, Note, wanted_results
 from .limits import SimulatorLimits
 from .reading import Reading
 from .replay_log import Reader
@@ -86,13 +86,10 @@ class _Subscription:
         """The method of its notifications."""
         return self.request.key.method.replace("Subscribe", "Notification")
 
-    def wants(self, published: Published) -> bool:
-        """Whether it is to receive this."""
+    def results(self, note: Note) -> Iterable[bytes]:
+        """Return the JSON of what it is to receive of a note."""
         key = self.request.key
-        if published.kind != _KIND_OF[key.method]:
-            return False
-
-        return key.address in (published.programs if key.is_program else published.keys)
+        return wanted_results(note, _KIND_OF[key.method], key.address, of_program=key.is_program)
 
 
 @final
@@ -211,10 +208,10 @@ class DataConnection:
         """Return what the next items of the log mean for each of them, item by item, and where that ends."""
         frames: list[tuple[bool, bytes]] = []
         size, position = 0, start
-        for published in self._session.notifications.read(start, min(_BATCH_ITEMS, end - start)):
+        for note in self._session.notifications.read(start, min(_BATCH_ITEMS, end - start)):
             for one in subscriptions:
-                if one.wants(published):
-                    frames.append(self._frame(one, published.result))
+                for result in one.results(note):
+                    frames.append(self._frame(one, result))
                     size += len(frames[-1][1])
             position += 1
             if size > _BATCH_BYTES:

@@ -83,7 +83,7 @@ class ReplayLog(Generic[_T]):
         limits: How much is kept.
     """
 
-    def __init__(self, kind: type[_T], limits: LogLimits) -> None:
+    def __init__(self, kind: object, limits: LogLimits) -> None:
         self._limits = limits
         self._chunk_bytes = min(_CHUNK_BYTES, limits.memory_bytes // _CHUNKS_OF_MEMORY)
         self._decoder = msgspec.msgpack.Decoder(list[kind])  # type: ignore[valid-type]

@@ -55,8 +55,8 @@ from ..engine import (
     Engine,
     EngineTemplates,
     FoundBatch,
+    Note,
     PendingSlots,
-    Published,
     SlotResult,
     SysvarsRefused,
     TransactionRefused,
@@ -106,9 +106,9 @@ class ServedSession:
         self._summary = SessionSummary()
         self._first_of_slot = (array("Q"), array("Q"))
         """Slots, and the position of the first notification of each."""
-        self.events = ReplayLog(str, limits.events)
+        self.events = ReplayLog[str](str, limits.events)
         """Events as JSON texts; the sequence number of the one at position n is n + 1."""
-        self.notifications = ReplayLog(Published, limits.notifications)
+        self.notifications = ReplayLog[Note](Note, limits.notifications)
         self.bell = Bell(bell)
         """Rings when anything about the session has changed."""
         self.engine: Engine | None = None
@@ -330,10 +330,10 @@ class ServedSession:
         if not slots or slots[-1] != result.slot:
             slots.append(result.slot)
             positions.append(self.notifications.end)
-        for published in result.published:
+        for note in result.notes:
             while not self.notifications.has_room():
                 await self.bell.wait()
-            self.notifications.append(published, _size_of(published))
+            self.notifications.append(note, _size_of(note))
         self._summary = _sum(self._summary, result.summary)
         await self._make_room()
         for error in result.errors:
@@ -355,9 +355,8 @@ class ServedSession:
         self.bell.ring()
 
 
-def _size_of(published: Published) -> int:
-    addresses = len(published.keys) + len(published.programs)
-    return len(published.result) + _OVERHEAD_BYTES * (1 + addresses)
+def _size_of(note: Note) -> int:
+    return note.size + _OVERHEAD_BYTES * (1 + note.addresses)
 
 
 def _discovery(found: FoundBatch, params: SessionParams) -> DiscoveryBatch:
