@@ -10,7 +10,6 @@ from simclient.protocol.control import ControlMachine
 from simclient.protocol.plane import Phase
 from simclient.protocol.progress import SessionProgress
 from simclient.wire.failures import (
-    BacktestFailure,
     Internal,
     InvalidTransactionEncoding,
     NoMoreBlocks,
@@ -19,21 +18,13 @@ from simclient.wire.failures import (
     SimulationError,
 )
 from simclient.wire.params import SessionParams
-from simclient.wire.requests import (
-    AttachSession,
-    CloseSession,
-    Continue,
-    CreateSession,
-    ResumeAttachedSession,
-)
+from simclient.wire.requests import AttachSession, CloseSession, Continue, CreateSession, ResumeAttachedSession
 from simclient.wire.responses import (
     Completed,
-    ControlResponse,
     DiscoveryBatch,
     ErrorEvent,
     Paused,
     ReadyForContinue,
-    SequencedResponse,
     SessionAttached,
     SessionCreated,
     SlotNotification,
@@ -42,17 +33,11 @@ from simclient.wire.responses import (
     UnknownResponse,
 )
 
+from .messages import error, said
+
 CREATE = CreateSession(params=SessionParams(start_slot=100, end_slot=110))
 CREATED = SessionCreated(session_id="s", rpc_endpoint="/backtest/s")
 ATTACHED = SessionAttached(session_id="s", rpc_endpoint="/backtest/s")
-
-
-def said(response: ControlResponse, seq_id: int | None = None) -> SequencedResponse:
-    return SequencedResponse(response=response, seq_id=seq_id)
-
-
-def error(failure: BacktestFailure, seq_id: int | None = None) -> SequencedResponse:
-    return said(ErrorEvent(failure=failure), seq_id)
 
 
 def new_machine() -> ControlMachine:

@@ -23,7 +23,7 @@ from simclient.protocol.commands import (
 )
 from simclient.protocol.parallel import ParallelMachine
 from simclient.protocol.plane import Phase
-from simclient.wire.failures import BacktestFailure, NoMoreBlocks, SessionOwnershipBusy
+from simclient.wire.failures import NoMoreBlocks, SessionOwnershipBusy
 from simclient.wire.params import SessionParams
 from simclient.wire.requests import (
     AttachParallelSession,
@@ -36,7 +36,6 @@ from simclient.wire.requests import (
 )
 from simclient.wire.responses import (
     Completed,
-    ControlResponse,
     ErrorEvent,
     ParallelSessionAttached,
     ReadyForContinue,
@@ -49,14 +48,12 @@ from simclient.wire.responses import (
     Success,
 )
 
+from .messages import error, said
+
 CREATE = CreateSession(params=SessionParams(start_slot=100, end_slot=199), parallel=True, create_token="0" * 32)
 CREATED = SessionsCreatedV2(
     control_session_id="p", session_ids=("a", "b"), start_slots=(100, 150), end_slots=(149, 199)
 )
-
-
-def said(response: ControlResponse) -> SequencedResponse:
-    return SequencedResponse(response=response)
 
 
 def announced(session_id: str) -> SequencedResponse:
@@ -65,10 +62,6 @@ def announced(session_id: str) -> SequencedResponse:
 
 def event_of(session_id: str, event: SessionEvent, seq_id: int) -> SequencedResponse:
     return said(SubSessionEvent(session_id=session_id, event=event, seq_id=seq_id))
-
-
-def refusal(failure: BacktestFailure) -> SequencedResponse:
-    return said(ErrorEvent(failure=failure))
 
 
 def new_machine() -> ParallelMachine:
@@ -190,8 +183,8 @@ def test_busy_ownership_is_tried_again_and_other_refusals_are_final() -> None:
     machine = running()
     machine.disconnected()
     machine.connected(100.0)
-    assert isinstance(machine.receive(refusal(SessionOwnershipBusy(reason="handoff")), 100.0)[0], Reconnect)
-    [fail, closed] = machine.receive(refusal(NoMoreBlocks()), 100.0)
+    assert isinstance(machine.receive(error(SessionOwnershipBusy(reason="handoff")), 100.0)[0], Reconnect)
+    [fail, closed] = machine.receive(error(NoMoreBlocks()), 100.0)
     assert isinstance(fail, Fail)
     assert isinstance(fail.error, RemoteError)
     assert closed == Closed()

@@ -27,7 +27,6 @@ from simclient.wire.responses import (
     ErrorEvent,
     Paused,
     ReadyForContinue,
-    SequencedResponse,
     SessionAttached,
     SessionCreated,
     SessionsCreated,
@@ -38,6 +37,8 @@ from simclient.wire.responses import (
     Success,
     UnknownResponse,
 )
+
+from .messages import said
 
 EVENTS: list[ControlResponse] = [
     ReadyForContinue(),
@@ -50,10 +51,6 @@ EVENTS: list[ControlResponse] = [
     UnknownResponse(method="news", raw="{}"),
 ]
 ATTACHED = SessionAttached(session_id="s", rpc_endpoint="/r")
-
-
-def said(response: ControlResponse, seq_id: int | None = None) -> SequencedResponse:
-    return SequencedResponse(response=response, seq_id=seq_id)
 
 
 def machine_of(*responses: ControlResponse) -> RawMachine:

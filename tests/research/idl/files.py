@@ -12,11 +12,21 @@ from simclient.wire.addresses import encode_base58
 PROGRAM = encode_base58(bytes([9]) * 32)
 OWNER = bytes([7]) * 32
 
-VARIANTS: list[object] = [
-    {"name": "Bid"},
-    {"name": "Ask"},
-    {"name": "At", "fields": [{"name": "slot", "type": "i64"}]},
-    {"name": "Pair", "fields": ["u8", "bool"]},
+SIDE: dict[str, object] = {
+    "name": "Side",
+    "type": {
+        "kind": "enum",
+        "variants": [
+            {"name": "Bid"},
+            {"name": "Ask"},
+            {"name": "At", "fields": [{"name": "slot", "type": "i64"}]},
+            {"name": "Pair", "fields": ["u8", "bool"]},
+        ],
+    },
+}
+ERRORS: list[object] = [
+    {"code": 6001, "name": "SlippageExceeded", "msg": "too much slippage"},
+    {"code": 6002, "name": "Closed"},
 ]
 
 FILLED_NEW = bytes([9]) * 8
@@ -60,24 +70,10 @@ OLD: dict[str, object] = {
                 ],
             },
         },
-        {
-            "name": "Side",
-            "type": {
-                "kind": "enum",
-                "variants": [
-                    {"name": "Bid"},
-                    {"name": "Ask"},
-                    {"name": "At", "fields": [{"name": "slot", "type": "i64"}]},
-                    {"name": "Pair", "fields": ["u8", "bool"]},
-                ],
-            },
-        },
+        SIDE,
     ],
     "events": [{"name": "Filled", "fields": [{"name": "amount", "type": "u64", "index": False}]}],
-    "errors": [
-        {"code": 6001, "name": "SlippageExceeded", "msg": "too much slippage"},
-        {"code": 6002, "name": "Closed"},
-    ],
+    "errors": ERRORS,
     "metadata": {"address": PROGRAM},
 }
 
@@ -105,10 +101,7 @@ NEW: dict[str, object] = {
         {"name": "Grid", "discriminator": [8, 7, 6, 5, 4, 3, 2, 1]},
     ],
     "events": [{"name": "Filled", "discriminator": [9, 9, 9, 9, 9, 9, 9, 9]}],
-    "errors": [
-        {"code": 6001, "name": "SlippageExceeded", "msg": "too much slippage"},
-        {"code": 6002, "name": "Closed"},
-    ],
+    "errors": ERRORS,
     "types": [
         {
             "name": "Book",
@@ -133,18 +126,7 @@ NEW: dict[str, object] = {
                 ],
             },
         },
-        {
-            "name": "Side",
-            "type": {
-                "kind": "enum",
-                "variants": [
-                    {"name": "Bid"},
-                    {"name": "Ask"},
-                    {"name": "At", "fields": [{"name": "slot", "type": "i64"}]},
-                    {"name": "Pair", "fields": ["u8", "bool"]},
-                ],
-            },
-        },
+        SIDE,
         {
             "name": "Row",
             "generics": [{"kind": "type", "name": "T"}, {"kind": "const", "name": "N", "type": "usize"}],
