@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App
 
 from ..errors import InputError
+from .options import REPEATABLE
 from .server_bundles import add_server_commands
 from .terminal import clean, result_console
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["bundle"]
 
 _ERRORS_SHOWN = 10
+_URL_VARIABLE = "SOLANA_RPC_URL"
 
 bundle = App(
     name="bundle",
@@ -36,6 +39,7 @@ def build(
     name: str = "",
     without_votes: bool = False,
     known_only: bool = False,
+    mentions: Annotated[tuple[str, ...], REPEATABLE] = (),
 ) -> int:
     """Make a bundle from blocks and accounts that Solana RPC nodes gave as JSON.
 
@@ -48,16 +52,23 @@ def build(
         name: A short name for it; by default that of the output.
         without_votes: Leave out the validators' votes.
         known_only: Leave out the transactions that touch an account whose state is not known.
+        mentions: Take only transactions that mention this address, repeatable.
 
     Raises:
         InputError: A file cannot be read, or the bundle cannot be written.
     """
     from ..local.nodes import build_bundle
 
-    report = build_bundle(sources, output, name=name, without_votes=without_votes, known_only=known_only)
+    report = build_bundle(
+        sources, output, name=name, without_votes=without_votes, known_only=known_only, mentions=mentions
+    )
+    others = f", {report.others_left_out:,} transactions that mention nothing wanted" if mentions else ""
     lines = [
         f"built from {report.slots:,} blocks: {report.transactions:,} transactions on {report.accounts:,} accounts",
-        f"left out: {report.votes_left_out:,} votes, {report.transactions_left_out:,} transactions that touch unknown accounts",
+        (
+            f"left out: {report.votes_left_out:,} votes{others},"
+            f" {report.transactions_left_out:,} transactions that touch unknown accounts"
+        ),
     ]
     if report.accounts_known_late:
         lines.append(f"{report.accounts_known_late:,} accounts are as they were after the first slot or later")
@@ -68,6 +79,66 @@ def build(
         )
     _print(lines)
     return info(output)
+
+
+@bundle.command
+async def capture(
+    folder: Path,
+    /,
+    *,
+    slots: int,
+    start_slot: int | None = None,
+    account: Annotated[tuple[str, ...], REPEATABLE] = (),
+    program: Annotated[tuple[str, ...], REPEATABLE] = (),
+    mentions: Annotated[tuple[str, ...], REPEATABLE] = (),
+    rpc_url: str | None = None,
+) -> int:
+    """Ask a live Solana RPC node for accounts and blocks, and keep its answers in a folder that `bundle build` reads.
+
+    $ simclient bundle capture node/ --program PROGRAM --slots 50
+    $ simclient bundle build node/ --without-votes --mentions PROGRAM --output range.bundle
+
+    The accounts named are asked for first, and then the blocks that follow; what else the transactions touch is asked for last. Begun
+    again with the same folder it goes on where it was.
+
+    Args:
+        folder: Where to keep the answers.
+        slots: How many slots.
+        start_slot: The first one, of blocks that the node still has; by default the one after that which the accounts are of.
+        account: An account to ask for before the blocks, repeatable.
+        program: A program to ask for before the blocks, with all accounts that it owns, repeatable.
+        mentions: Ask for further accounts only of transactions that mention this address, repeatable; by default of all but votes.
+        rpc_url: The node's URL. It often holds a key, so it is better given in the environment variable SOLANA_RPC_URL.
+
+    Raises:
+        InputError: An argument cannot be used, the node refuses, or the folder cannot be written.
+        ConnectionLost: The node could not be asked.
+    """
+    from ..local.nodes import capture_range
+
+    url = rpc_url or os.environ.get(_URL_VARIABLE)
+    if not url:
+        raise InputError(f"no node to ask: set {_URL_VARIABLE} to its URL, or give --rpc-url")
+
+    report = await capture_range(
+        url,
+        folder,
+        slots=slots,
+        start_slot=start_slot,
+        accounts=account,
+        programs=program,
+        mentions=mentions,
+        say=lambda line: _print([line]),
+    )
+    _print(
+        [
+            (
+                f"captured slots {report.start_slot} to {report.end_slot}: {report.blocks:,} blocks,"
+                f" {report.accounts:,} accounts before them and {report.late_accounts:,} after them; {report.requests:,} requests"
+            )
+        ]
+    )
+    return 0
 
 
 @bundle.command
@@ -144,18 +215,20 @@ def info(file: Path, /) -> int:
     $ simclient bundle info paid.recording
 
     Args:
-        file: The bundle, or the recording.
+        file: The bundle, or the recording, or the folder of recordings that a parallel run has left.
 
     Raises:
         BundleError: It cannot be read, or is damaged; the message names the place. A recording that was cut is read up to there.
     """
     from ..local.bundle import open_bundle
     from ..local.recorded.index import is_recording, read_recording
+    from ..local.server.bundles import recordings_at
 
-    if is_recording(file):
-        recorded = read_recording(file)
-        recorded.close()
-        _print(_recording_lines(recorded))
+    if file.is_dir() or is_recording(file):
+        for number, path in enumerate(recordings_at(file)):
+            recorded = read_recording(path)
+            recorded.close()
+            _print([*([""] if number else []), *_recording_lines(recorded)])
         return 0
 
     with open_bundle(file) as reader:

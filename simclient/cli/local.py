@@ -35,7 +35,7 @@ async def local(
         port: The port on 127.0.0.1; 0 for any free one.
         bundle: A bundle file to serve, repeatable; by default the small market that comes with the package.
         split_slots: Offer each bundle also in pieces of so many slots; a parallel session is split there.
-        replay: A recording to serve again, repeatable; then no market comes with it.
+        replay: A recording to serve again, or the folder that a parallel run was recorded into; repeatable. Then no market comes with it.
         speed: With --replay: 1 for the recorded time between slots, 2 for half of it; by default as fast as clients take it.
         chaos: A fault to inflict on connections, repeatable: KIND:OPTION=VALUE,..., with bandwidth, corrupt, cut, half-open, latency,
             refuse, reset, slicer, slow-close or stall, or random:seed=N for all of them.

@@ -10,6 +10,7 @@ import attrs
 from ..errors import InputError
 from ..research.event_file import STANDARD_OUTPUT, check_output
 from ..research.preparation import ProgramReplacement, read_account_overrides, read_program
+from ..research.recording import check_recordings_folder
 from ..research.values import DEFAULT_ADVANCE_SLOTS, RunConfig
 from ..research.versions import installed_versions
 from ..session.credentials import KEY_VARIABLE, is_loopback
@@ -84,9 +85,11 @@ def check_options(options: RunOptions, url: str | None) -> None:
         raise InputError(f"--advance {options.advance}: 1 is the least")
     if options.extra_compute_units is not None and not 0 <= options.extra_compute_units < 2**32:
         raise InputError(f"--extra-compute-units {options.extra_compute_units}: give a number from 0 to {2**32 - 1}")
-    for file in (options.output, options.record):
+    for file in (options.output, None if options.parallel else options.record):
         if file is not None:
             check_output(file)
+    if options.parallel and options.record is not None:
+        check_recordings_folder(options.record)
     if options.record is not None and options.record in (STANDARD_OUTPUT, options.output):
         raise InputError(f"--record {options.record}: a recording needs a file of its own")
 

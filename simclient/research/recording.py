@@ -22,6 +22,7 @@ from typing import Final, final
 
 import trio
 
+from ..errors import InputError
 from ..session.backtest import BacktestSession
 from ..session.inbox import Event
 from ..wire.codec import write_response
@@ -41,7 +42,7 @@ from ..wire.urls import redact
 from .event_file import OutputError, check_output
 from .versions import installed_versions
 
-__all__ = ["SessionRecording", "open_recording"]
+__all__ = ["SessionRecording", "check_recordings_folder", "open_recording", "recording_in"]
 
 _NOTIFICATIONS: Final = (
     AccountDiff,
@@ -56,6 +57,7 @@ _FULL_BYTES: Final = 2**20
 """So much waits in memory before whoever takes events waits for the disk."""
 _PATIENCE_SECONDS: Final = 2.0
 """What waits for so long is written, however little it is: small chunks compress badly, and what is not written can be lost."""
+_SUFFIX: Final = ".recording"
 _CLOSING_SECONDS: Final = 5.0
 """For the last events: a disk that takes nothing for so long is given up."""
 
@@ -100,6 +102,35 @@ async def open_recording(
 
     recording.end("completed" if recording.has_completed else "left", None)
     await _finish(recording)
+
+
+def check_recordings_folder(folder: Path) -> None:
+    """Make sure that the recordings of a parallel run, one of each session, can be put into a folder.
+
+    Raises:
+        InputError: It is a file, or holds recordings already, or cannot be made; nothing was touched.
+    """
+    if folder.is_dir():
+        if any(folder.glob(f"*{_SUFFIX}")):
+            raise InputError(f"cannot record into {folder}: there are recordings in it already; name another folder")
+    elif folder.exists():
+        raise InputError(f"cannot record into {folder}: a parallel run is recorded into a folder, and this is a file")
+    elif not folder.parent.is_dir():
+        raise InputError(f"cannot record into {folder}: there is no directory {folder.parent}")
+
+
+def recording_in(folder: Path, session: BacktestSession) -> Path:
+    """Return where the recording of a session of a parallel run goes; the folder is made if it is not there.
+
+    Raises:
+        InputError: The folder cannot be made.
+    """
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot record into {folder}: {error.strerror}") from error
+
+    return folder / f"{session.start_slot}-{session.end_slot}{_SUFFIX}"
 
 
 @final

@@ -29,7 +29,7 @@ from .event_file import EventFile, OutputError, check_output
 from .overview import RunOverview, summarize
 from .parquet import check_parquet, write_run
 from .recorder import Recorder, SessionProgress
-from .recording import SessionRecording, open_recording
+from .recording import SessionRecording, check_recordings_folder, open_recording, recording_in
 from .records import SessionOutcome
 from .run_lines import metadata_line, session_started_line, summary_line
 from .values import RunConfig, RunObserver, RunResult, RunStatus, SessionState, SilentObserver, StartedRun
@@ -62,7 +62,7 @@ async def run_backtest(config: RunConfig, *, observer: RunObserver | None = None
     if config.output is not None:
         check_output(config.output)
     if config.record is not None:
-        check_output(config.record)
+        (check_recordings_folder if config.is_parallel else check_output)(config.record)
     if config.writes_parquet:
         check_parquet()
     if config.resume is not None and config.resume.path != config.events_file:
@@ -313,9 +313,8 @@ def _events_of(
     if config.record is None:
         return nullcontext(session)
 
-    return open_recording(
-        config.record, session, subscriptions=config.subscriptions, url=config.url, origin=config.origin
-    )
+    path = recording_in(config.record, session) if config.is_parallel else config.record
+    return open_recording(path, session, subscriptions=config.subscriptions, url=config.url, origin=config.origin)
 
 
 async def _leave(session: BacktestSession) -> None:

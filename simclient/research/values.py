@@ -61,7 +61,8 @@ class RunConfig:
     output: Path | None = attrs.field(default=None, converter=attrs.converters.optional(Path))
     """The events file, `-` for the standard output; see `simclient.research.ndjson`."""
     record: Path | None = attrs.field(default=None, converter=attrs.converters.optional(Path))
-    """Where to keep the session as it came, to be served again; see `simclient.research.recording`."""
+    """Where to keep the session as it came, to be served again; of a parallel run a folder with a recording of each of its
+    sessions. See `simclient.research.recording`."""
     write_logs: bool = False
     """Whether `logs` lines are written, which today's tool cannot read."""
     write_instructions: bool = False
@@ -109,9 +110,9 @@ class RunConfig:
         slot_range(self.start_slot, end_slot=self.end_slot)
         if self.is_parallel and self.attach is not None:
             raise InputError("a parallel session cannot be attached to: attach to its parts, one by one")
-        if self.record is not None and (self.is_parallel or len(self.ranges) > 1):
+        if self.record is not None and len(self.ranges) > 1:
             raise InputError(
-                f"cannot record into {self.record}: a recording is of one session, and this run has several"
+                f"cannot record into {self.record}: only parts of the range are run again, and the recording would lack the others"
             )
         if self.advance_slots < 1:
             raise InputError(f"cannot advance by {self.advance_slots} slots: 1 is the least")

@@ -12,9 +12,10 @@ import trio
 
 from simclient.cli import main
 from simclient.errors import InputError
-from simclient.local import open_local_simulator
+from simclient.local import LocalSimulator, open_local_simulator
 from simclient.research import RunConfig, RunResult, read_run, run_backtest
 from simclient.research.resuming import resumed_config
+from simclient.wire.recording import DataMoment, RecordingDecoder
 from simclient.wire.subscriptions import AccountDiffs, Transactions
 
 from .bundles import FIRST_SLOT, SYSTEM_PROGRAM, write_payments
@@ -180,3 +181,70 @@ def test_a_parallel_run_cannot_be_attached_to() -> None:
     """Its parts can."""
     with pytest.raises(InputError, match="attach to its parts"):
         RunConfig(url="ws://x", start_slot=1, end_slot=2, is_parallel=True, attach="abc")
+
+
+# Recordings
+
+
+async def run_recorded(simulator: LocalSimulator, folder: Path, output: Path) -> RunResult:
+    """Run over all parts that a simulator offers, and record them."""
+    config = RunConfig(
+        url=simulator.url,
+        start_slot=FIRST_SLOT,
+        end_slot=FIRST_SLOT + SLOTS - 1,
+        advance_slots=3,
+        subscriptions=(Transactions(mentions=SYSTEM_PROGRAM), AccountDiffs(program=SYSTEM_PROGRAM)),
+        is_parallel=True,
+        output=output,
+        record=folder,
+    )
+    with trio.fail_after(HANG_SECONDS):
+        return await run_backtest(config)
+
+
+def messages(folder: Path) -> dict[str, list[bytes]]:
+    """Return the notifications of each recording of a folder, as they came, those of its two sockets one after the other."""
+    found = {}
+    for path in sorted(folder.iterdir()):
+        decoder = RecordingDecoder()
+        moments = [moment for chunk in decoder.feed(path.read_bytes()) for moment in chunk.moments]
+        assert decoder.end is not None
+        assert decoder.end.status == "completed"
+        notes = [moment.message for moment in moments if isinstance(moment, DataMoment)]
+        found[path.name] = sorted(notes, key=lambda note: str(json.loads(note)["method"]))
+    return found
+
+
+async def test_a_parallel_run_is_recorded_and_had_again(tmp_path: Path, bundle: Path) -> None:
+    """Each part has a recording of its own in one folder; the folder is served again, and every part gives the same bytes."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    async with open_local_simulator([bundle], split_slots=5) as simulator:
+        ran = await run_recorded(simulator, first, tmp_path / "first.ndjson")
+    async with open_local_simulator(recordings=[first]) as simulator:
+        again = await run_recorded(simulator, second, tmp_path / "second.ndjson")
+
+    assert list(messages(first)) == [
+        f"{start}-{start + 4}.recording" for start in range(FIRST_SLOT, FIRST_SLOT + SLOTS, 5)
+    ]
+    assert sum(map(len, messages(first).values())) == 3 * SLOTS
+    assert messages(second) == messages(first)
+    assert content(tmp_path / "second.ndjson") == content(tmp_path / "first.ndjson")
+    assert again.counts.slots == ran.counts.slots == SLOTS
+
+
+def test_the_recordings_of_a_parallel_run_can_be_looked_at(
+    tmp_path: Path, bundle: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """`bundle info` of the folder says what is in each; what is not there, and what is there already, is said in one line."""
+    folder, empty = tmp_path / "parts", tmp_path / "empty"
+    command = ["run", "--local", "--bundle", str(bundle), "--parallel", "--logs", SYSTEM_PROGRAM, "--record"]
+    assert main([*command, str(folder)]) == 0
+    assert main(["bundle", "info", str(folder)]) == 0
+    assert capfd.readouterr().out.count("ended: completed") == len(list(folder.iterdir()))
+    assert main([*command, str(folder)]) == 2
+    assert "there are recordings in it already; name another folder" in capfd.readouterr().err
+    assert main([*command, str(bundle)]) == 2
+    assert "a parallel run is recorded into a folder" in capfd.readouterr().err
+    empty.mkdir()
+    assert main(["local", "--replay", str(empty)]) == 2
+    assert "no file *.recording in it" in capfd.readouterr().err

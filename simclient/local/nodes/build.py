@@ -10,7 +10,7 @@ first block; the report says how many were captured later, and how many that the
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import final
 
@@ -21,7 +21,7 @@ from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
 from ...errors import InputError
-from ...wire.addresses import decode_base58, is_address
+from ...wire.addresses import address_list, decode_base58, is_address
 from ..bundle import (
     BundleAccount,
     BundleHeader,
@@ -35,7 +35,7 @@ from ..engine.transactions import read_transaction
 from .answers import NodeAccount, NodeBlock, NodeMeta, NodeTokenBalance, NodeTransaction, facts_of
 from .files import read_values
 
-__all__ = ["BuildReport", "build_bundle"]
+__all__ = ["BuildReport", "Census", "build_bundle", "missing_code"]
 
 _VOTE_PROGRAM = Pubkey.from_string("Vote111111111111111111111111111111111111111")
 _UPGRADEABLE_LOADER = bytes(Pubkey.from_string("BPFLoaderUpgradeab1e11111111111111111111111"))
@@ -46,6 +46,8 @@ _OF_THE_RUNTIME = frozenset(
 """Owners of accounts that the runtime brings itself, in a state that fits the slot."""
 _PROGRAM_TAG, _PROGRAM_DATA_TAG = (2).to_bytes(4, "little"), (3).to_bytes(4, "little")
 """`UpgradeableLoaderState::Program` and `::ProgramData`."""
+_PROGRAM_BYTES = 36
+"""Of the former: the tag and an address."""
 _LONGEST_U64 = 20
 """Digits."""
 _UNKNOWN_SHOWN = 5
@@ -62,6 +64,8 @@ class BuildReport:
     slots: int
     transactions: int
     votes_left_out: int
+    others_left_out: int
+    """Those that mention none of the addresses that were wanted."""
     transactions_left_out: int
     """Those that touch an account of unknown state, where only the others were wanted."""
     accounts: int
@@ -74,7 +78,13 @@ class BuildReport:
 
 
 def build_bundle(
-    sources: Sequence[Path], output: Path, *, name: str = "", without_votes: bool = False, known_only: bool = False
+    sources: Sequence[Path],
+    output: Path,
+    *,
+    name: str = "",
+    without_votes: bool = False,
+    known_only: bool = False,
+    mentions: Sequence[str] = (),
 ) -> BuildReport:
     """Write a bundle of blocks and accounts that Solana nodes gave.
 
@@ -86,12 +96,14 @@ def build_bundle(
         without_votes: Leave out the validators' votes, whose accounts are rarely known.
         known_only: Leave out every transaction that touches an account of unknown state. An account that a node said does not exist
             is known.
+        mentions: Take only transactions that mention one of these addresses; empty: all.
 
     Raises:
         InputError: A file cannot be read, or holds something else; the message names it and the line.
         BundleError: The bundle cannot be written.
     """
-    census = _Census(sources, without_votes=without_votes)
+    census = Census(sources, without_votes=without_votes, mentions=mentions)
+    _check_programs(census.accounts)
     selection = _Selection(census, known_only=known_only)
     unknown = [] if known_only else census.unknown()
     header = BundleHeader(
@@ -99,7 +111,9 @@ def build_bundle(
         start_slot=census.start_slot,
         end_slot=census.end_slot,
         created_by="simclient.local.nodes",
-        origin=_origin(census, without_votes=without_votes, known_only=known_only, unknown=len(unknown)),
+        origin=_origin(
+            census, without_votes=without_votes, known_only=known_only, unknown=len(unknown), mentions=mentions
+        ),
         account_count=len(census.accounts),
         builtins=tuple(sorted(bytes(program) for program in census.builtins())),
     )
@@ -110,6 +124,7 @@ def build_bundle(
         slots=census.slots,
         transactions=selection.taken,
         votes_left_out=census.votes,
+        others_left_out=census.others,
         transactions_left_out=selection.left_out,
         accounts=len(census.accounts),
         accounts_known_late=census.late(),
@@ -119,15 +134,16 @@ def build_bundle(
 
 
 @final
-class _Census:
+class Census:
     """The first pass: the accounts, and who is touched by the transactions."""
 
-    def __init__(self, sources: Sequence[Path], *, without_votes: bool) -> None:
-        self.start_slot = self.end_slot = self.slots = self.votes = 0
+    def __init__(self, sources: Sequence[Path], *, without_votes: bool, mentions: Sequence[str] = ()) -> None:
+        self.start_slot = self.end_slot = self.slots = self.votes = self.others = 0
         self.accounts: dict[str, NodeAccount] = {}
         """Those that exist."""
         self._known: set[Pubkey] = set()
         self._without_votes = without_votes
+        self._mentions = frozenset(Pubkey.from_string(address) for address in address_list(mentions))
         self._touched: Counter[Pubkey] = Counter()
         self._programs: set[Pubkey] = set()
         self._runtime = LiteSVM()
@@ -139,11 +155,14 @@ class _Census:
                     self._add_account(fact)
         if not self.slots:
             raise InputError("there is no block in these files; a bundle needs one at least")
-        _check_programs(self.accounts)
 
     def is_unwanted_vote(self, transaction: VersionedTransaction) -> bool:
         """Whether a transaction is a vote, where votes are not wanted."""
         return self._without_votes and _VOTE_PROGRAM in _programs_of(transaction)
+
+    def is_wanted(self, keys: Iterable[Pubkey]) -> bool:
+        """Whether a transaction with these addresses mentions what is wanted."""
+        return not self._mentions or not self._mentions.isdisjoint(keys)
 
     def is_known(self, address: Pubkey) -> bool:
         """Whether the state of an account is given, or the runtime brings it: a sysvar, a builtin, a program that LiteSVM has."""
@@ -197,7 +216,11 @@ class _Census:
             if self.is_unwanted_vote(transaction):
                 self.votes += 1
                 continue
-            self._touched.update(_keys_of(block, transaction, one.meta))
+            keys = _keys_of(block, transaction, one.meta)
+            if not self.is_wanted(keys):
+                self.others += 1
+                continue
+            self._touched.update(keys)
             self._programs.update(_programs_of(transaction))
 
 
@@ -205,7 +228,7 @@ class _Census:
 class _Selection:
     """The second pass: the blocks, with the transactions that are wanted."""
 
-    def __init__(self, census: _Census, *, known_only: bool) -> None:
+    def __init__(self, census: Census, *, known_only: bool) -> None:
         self._census = census
         self._known_only = known_only
         self.taken = self.left_out = 0
@@ -234,6 +257,8 @@ class _Selection:
             return None
 
         keys = _keys_of(block, transaction, one.meta)
+        if not self._census.is_wanted(keys):
+            return None
         if self._known_only and not all(map(self._census.is_known, keys)):
             self.left_out += 1
             return None
@@ -310,20 +335,34 @@ def _is_program_data(account: NodeAccount) -> bool:
     return account.owner == _UPGRADEABLE_LOADER and account.data[:4] == _PROGRAM_DATA_TAG
 
 
+def missing_code(accounts: Iterable[NodeAccount]) -> list[str]:
+    """Return the addresses of the program data that programs among these accounts have, and that is not among them."""
+    given = {account.address: account for account in accounts}
+    return list(dict.fromkeys(code for one in given.values() if (code := _code_of(one)) and code not in given))
+
+
 def _check_programs(accounts: Mapping[str, NodeAccount]) -> None:
     """Check that every upgradeable program has its data, without which it cannot be loaded."""
     for account in accounts.values():
-        if account.owner == _UPGRADEABLE_LOADER and account.data[:4] == _PROGRAM_TAG:
-            data_address = str(Pubkey.from_bytes(account.data[4:36])) if len(account.data) >= 36 else ""
-            if data_address not in accounts:
-                raise InputError(
-                    f"cannot use {account.place}: the program {account.address} has its code in {data_address},"
-                    " which is not among the accounts; ask for that account too"
-                )
+        code = _code_of(account)
+        if code is not None and code not in accounts:
+            raise InputError(
+                f"cannot use {account.place}: the program {account.address} has its code in {code},"
+                " which is not among the accounts; ask for that account too"
+            )
 
 
-def _origin(census: _Census, *, without_votes: bool, known_only: bool, unknown: int) -> str:
+def _code_of(account: NodeAccount) -> str | None:
+    """Return where a program of the upgradeable loader has its code; None for any other account."""
+    if account.owner != _UPGRADEABLE_LOADER or account.data[:4] != _PROGRAM_TAG or len(account.data) < _PROGRAM_BYTES:
+        return None
+
+    return str(Pubkey.from_bytes(account.data[4:_PROGRAM_BYTES]))
+
+
+def _origin(census: Census, *, without_votes: bool, known_only: bool, unknown: int, mentions: Sequence[str]) -> str:
     left_out = [
+        *([f"transactions that mention none of {', '.join(mentions)}"] if mentions else []),
         *(["the validators' votes"] if without_votes else []),
         *(["transactions that touch accounts of unknown state"] if known_only else []),
     ]

@@ -10,7 +10,7 @@ from typing import final
 
 import attrs
 
-from ...errors import InputError
+from ...errors import BundleError, InputError
 from ...wire.failures import BundleNotFound
 from ...wire.ranges import AvailableRange, BundleKind, split_range
 from ...wire.recording import RecordedKey, RecordingHeader
@@ -19,7 +19,7 @@ from ...wire.subscriptions import SubscriptionKey
 from ..bundle import BundleHeader, open_bundle
 from .refusals import Refused
 
-__all__ = ["Piece", "ServedBundle", "ServedBundles", "Source", "read_bundles", "read_recordings"]
+__all__ = ["Piece", "ServedBundle", "ServedBundles", "Source", "read_bundles", "read_recordings", "recordings_at"]
 
 
 _KEYS_SHOWN = 10
@@ -125,16 +125,31 @@ def read_bundles(paths: Sequence[Path]) -> tuple[ServedBundle, ...]:
 
 
 def read_recordings(paths: Sequence[Path], *, speed: float | None) -> tuple[ServedBundle, ...]:
-    """Read recordings, which shows whether they can be served.
+    """Read recordings, which shows whether they can be served; a folder stands for those in it.
 
     Raises:
-        BundleError: One cannot be read.
+        BundleError: One cannot be read, or a folder has none.
         InputError: The speed is none.
     """
     if speed is not None and not 0 < speed < math.inf:
         raise InputError(f"a recording cannot be served at {speed} times its speed: give a number above 0")
 
-    return tuple(_read_recording(path, speed) for path in paths)
+    return tuple(_read_recording(file, speed) for path in paths for file in recordings_at(path))
+
+
+def recordings_at(path: Path) -> list[Path]:
+    """Return the recordings that a path stands for: the file, or those of a folder, in which a parallel run was recorded.
+
+    Raises:
+        BundleError: The folder has none.
+    """
+    if not path.is_dir():
+        return [path]
+
+    found = sorted(path.glob("*.recording"))
+    if not found:
+        raise BundleError(f"cannot use the folder {path}: there is no file *.recording in it")
+    return found
 
 
 def _read_recording(path: Path, speed: float | None) -> ServedBundle:

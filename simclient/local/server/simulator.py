@@ -68,7 +68,7 @@ async def open_local_simulator(
         bundles: The file or files to replay; by default, where there are no recordings either, the market that comes with the package.
         port: Where to listen; 0 takes any free port.
         split_slots: Offer each bundle also in pieces of so many slots: a parallel session has one sub-session per bundle or piece.
-        recordings: Sessions that were recorded, to be given again.
+        recordings: Sessions that were recorded, to be given again; a folder stands for the recordings in it, as a parallel run makes them.
         speed: Of the recordings, as a multiple of the recorded one; None: as fast as clients take it.
         faults: What befalls each connection, in the order in which they are opened; such plans are made by `simclient.testing`.
         host: The address to listen on; other than loopback only with a key.
