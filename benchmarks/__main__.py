@@ -21,6 +21,7 @@ from .programs import peer_binary
 from .promptness import promptness_results
 from .results import Result
 from .simulator import simulator_results
+from .startup import startup_results
 from .tables import write_tables
 from .throughput import throughput_results
 
@@ -33,7 +34,9 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a minute in place of five, and less exact")
     parser.add_argument("--peer", type=Path, help="client09, the driver of the Rust client, or the folder that has it")
     parser.add_argument(
-        "--only", choices=["decode", "anatomy", "throughput", "promptness", "comparison", "simulator"], help="a part"
+        "--only",
+        choices=["decode", "anatomy", "throughput", "promptness", "comparison", "simulator", "startup"],
+        help="a part",
     )
     arguments = parser.parse_args()
     peer = None if arguments.peer is None else peer_binary(arguments.peer)
@@ -44,6 +47,7 @@ def main() -> None:
         "promptness": lambda: promptness_results(quick=arguments.quick),
         "comparison": lambda: comparison_results(quick=arguments.quick),
         "simulator": lambda: simulator_results(quick=arguments.quick),
+        "startup": lambda: startup_results(quick=arguments.quick),
     }
     results: list[Result] = []
     for name, measure in parts.items():

@@ -59,10 +59,13 @@ COMMANDS = (
 
 
 def _versions() -> str:
-    """Return the versions that decide what a run computes."""
+    """Return the versions that decide what a run computes, and those of the protocol that are spoken."""
     from ..research.versions import installed_versions
+    from ..wire.generation import Generation
 
-    return ", ".join(f"{name} {version}" for name, version in installed_versions().items())
+    protocol = " and ".join(generation.value for generation in Generation)
+    versions = installed_versions() | {"protocol: simulator-api": protocol}
+    return ", ".join(f"{name} {version}" for name, version in versions.items())
 
 
 def build_app(*, is_listing: bool = True) -> App:

@@ -12,7 +12,12 @@ import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import pytest
+from ..errors import SimClientError
+
+try:
+    import pytest
+except ModuleNotFoundError as error:
+    raise SimClientError('the fixtures for tests need pytest: pip install "simclient[testing]"') from error
 
 __all__ = ["api_key_canary", "assert_hides", "no_leaked_sockets"]
 

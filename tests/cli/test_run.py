@@ -111,11 +111,11 @@ def test_bundle_info_says_what_is_in_a_file(capfd: pytest.CaptureFixture[str], p
 
 
 def test_the_versions_that_decide_a_run_are_shown(capfd: pytest.CaptureFixture[str]) -> None:
-    """simclient's own, Python's, trio's, and the SVM's."""
+    """simclient's own, Python's, trio's, the SVM's, and those of the protocol."""
     assert main(["--version"]) == 0
 
     out = capfd.readouterr().out
-    assert all(name in out for name in ("simclient ", "python ", "trio ", "solders "))
+    assert all(name in out for name in ("simclient ", "python ", "trio ", "solders ", "simulator-api 0.9 and 0.28"))
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from simclient.notebook import NotebookSimulator, close_all, open_local_simulator
+from simclient.testing.fixtures import api_key_canary, no_leaked_sockets
 
-pytest_plugins = ["simclient.testing.fixtures"]
+__all__ = ["api_key_canary", "no_leaked_sockets", "simulator"]
 
 
 @pytest.fixture
