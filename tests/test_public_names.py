@@ -15,7 +15,6 @@ import pytest
 import simclient
 import simclient.local
 import simclient.notebook
-import simclient.notebook
 import simclient.research
 import simclient.rpc
 import simclient.testing

@@ -7,9 +7,6 @@ from collections.abc import Iterator
 import pytest
 
 from simclient.notebook import NotebookSimulator, close_all, open_local_simulator
-from simclient.testing.fixtures import api_key_canary, no_leaked_sockets
-
-__all__ = ["api_key_canary", "no_leaked_sockets", "simulator"]
 
 
 @pytest.fixture

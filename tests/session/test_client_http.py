@@ -34,8 +34,6 @@ from simclient.wire.http_bodies import (
 )
 from simclient.wire.ranges import AvailableRange, write_ranges
 
-pytest_plugins = ["simclient.testing.fixtures"]
-
 HANG_SECONDS = 10
 SINCE, UNTIL = "2026-01-01T00:00:00Z", "2026-01-08T12:30:00Z"
 BUILD = BundleBuild(request_id="r 1/2", start_slot=1, end_slot=9, status="in_progress", created_at_unix_ms=5)

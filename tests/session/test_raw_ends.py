@@ -32,9 +32,6 @@ from simclient.wire.summary import SessionSummary
 
 from .raw_sessions import REQUEST, STATUS, everything, raw_session
 
-pytest_plugins = ["simclient.testing.fixtures"]
-
-
 # Errors
 
 
