@@ -1,4 +1,4 @@
-"""`python -m benchmarks.consumers PROGRAM CONSUMER KIND URL [--subscriptions N] [--plain]`: reads a stream, as a user would write it.
+"""`python -m benchmarks.consumers PROGRAM CONSUMER KIND URL`: reads a stream, as a user would write it.
 
 Prints one line of JSON: events, seconds from the request for data to its end, and CPU seconds in between. Every program runs
 in a process of its own. `CONSUMER` is what is done with a notification: `count` it; `read` slot, account and lamports (for logs and
@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import base64
 import json
+import ssl
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -29,6 +30,11 @@ __all__ = ["Task"]
 
 Json = dict[str, Any]
 
+_Diff: Any = AccountDiff
+_Transaction: Any = ExecutedTransaction
+_Logs: Any = TransactionLogs
+"""As Any: the streams leave nothing out, and a consumer that asked whether they do would measure that, too."""
+
 
 @attrs.define
 class Task:
@@ -40,6 +46,8 @@ class Task:
     subscriptions: int
     compress: bool
     is_kept_alive_often: bool
+    ssl_context: ssl.SSLContext | None
+    """For `wss://`."""
     events: int = 0
     total: int = 0
     """A sum over what the consumer reads, so that nobody leaves it out."""
@@ -108,6 +116,7 @@ def _open_session(task: Task) -> Any:
         slot_count=SLOTS,
         subscriptions=[kinds[task.kind](address) for address in _ADDRESSES[: task.subscriptions]],
         compress=task.compress,
+        ssl_context=task.ssl_context,
         limits=_KEPT_ALIVE_OFTEN if task.is_kept_alive_often else simclient.Limits(),
     )
 
@@ -141,7 +150,7 @@ async def _iterate_batches(task: Task) -> None:
     """`async for batch in session.batches()`."""
     async with _open_session(task) as session:
         async for batch in session.batches():
-            if not isinstance(batch[0], (AccountDiff, TransactionLogs, ExecutedTransaction)):
+            if not isinstance(batch[0], (_Diff, _Logs, _Transaction)):
                 for event in batch:
                     await _control(task, session, event)
             else:
@@ -166,7 +175,7 @@ async def _iterate_columns(task: Task) -> None:
 async def _count(task: Task, session: Any) -> None:
     events = 0
     async for event in session:
-        if isinstance(event, (AccountDiff, TransactionLogs, ExecutedTransaction)):
+        if isinstance(event, (_Diff, _Logs, _Transaction)):
             events += 1
         else:
             await _control(task, session, event)
@@ -176,7 +185,7 @@ async def _count(task: Task, session: Any) -> None:
 async def _read_diffs(task: Task, session: Any) -> None:
     events = total = 0
     async for event in session:
-        if isinstance(event, AccountDiff):
+        if isinstance(event, _Diff):
             events += 1
             total += event.slot + len(event.account) + event.post.lamports
         else:
@@ -187,7 +196,7 @@ async def _read_diffs(task: Task, session: Any) -> None:
 async def _decode_diffs(task: Task, session: Any) -> None:
     events = total = 0
     async for event in session:
-        if isinstance(event, AccountDiff):
+        if isinstance(event, _Diff):
             events += 1
             total += event.slot + len(event.account) + event.post.lamports + len(event.post.data)
         else:
@@ -198,7 +207,7 @@ async def _decode_diffs(task: Task, session: Any) -> None:
 async def _read_others(task: Task, session: Any) -> None:
     events = total = 0
     async for event in session:
-        if isinstance(event, (TransactionLogs, ExecutedTransaction)):
+        if isinstance(event, (_Logs, _Transaction)):
             events += 1
             total += event.slot + len(event.signature) + len(event.logs)
         else:
@@ -208,7 +217,7 @@ async def _read_others(task: Task, session: Any) -> None:
 
 async def _read_pulses(task: Task, session: Any) -> None:
     async for event in session:
-        if isinstance(event, AccountDiff):
+        if isinstance(event, _Diff):
             task.events += 1
             task.note_pulse(event.signature)
         else:
@@ -262,7 +271,7 @@ async def _trio_websocket(task: Task) -> None:
     """The plain way: trio-websocket, json, dicts."""
     from trio_websocket import open_websocket_url
 
-    async with open_websocket_url(task.url) as socket:
+    async with open_websocket_url(task.url, ssl_context=task.ssl_context) as socket:
         task.begin()
         await socket.send_message(task.subscribe)
         while not _read_json(task, json.loads(await socket.get_message())):
@@ -275,7 +284,7 @@ async def _websockets(task: Task) -> None:
     import orjson
     import websockets
 
-    async with websockets.connect(task.url, max_size=None, compression=None) as socket:
+    async with websockets.connect(task.url, ssl=task.ssl_context, max_size=None, compression=None) as socket:
         task.begin()
         await socket.send(task.subscribe)
         async for text in socket:
@@ -295,6 +304,7 @@ async def _solana_py(task: Task) -> None:
         task.begin()
         await socket.logs_subscribe(filter_=RpcTransactionLogsFilterMentions(Pubkey.from_string(PROGRAM)))
         with suppress(Exception):  # whether it got everything is counted
+            message: Any
             async for message in socket:
                 task.events += 1
                 value = message.result.value
@@ -314,6 +324,7 @@ def main() -> None:
     parser.add_argument("url")
     parser.add_argument("--subscriptions", type=int, default=1)
     parser.add_argument("--plain", action="store_true")
+    parser.add_argument("--authority", help="whom to trust, for wss://")
     parser.add_argument("--keepalive", action="store_true")
     arguments = parser.parse_args()
     task = Task(
@@ -323,6 +334,7 @@ def main() -> None:
         subscriptions=arguments.subscriptions,
         compress=not arguments.plain,
         is_kept_alive_often=arguments.keepalive,
+        ssl_context=None if arguments.authority is None else ssl.create_default_context(cafile=arguments.authority),
     )
     match arguments.program:
         case "simclient":

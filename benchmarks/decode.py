@@ -10,6 +10,7 @@ import base64
 import json
 import timeit
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import attrs
@@ -81,14 +82,14 @@ def decode_results(*, quick: bool) -> Iterator[Result]:
     """Measure each kind of notification in each way."""
     calls = _CALLS // 10 if quick else _CALLS
     for name, payload, kind in _payloads():
-        baseline = _microseconds(lambda payload=payload: orjson.loads(payload), calls)
+        baseline = _microseconds(partial(orjson.loads, payload), calls)
         ways: list[tuple[str, Callable[[], object]]] = [
-            ("ours, alone", lambda payload=payload: decode_data_message(payload)),
-            ("json.loads", lambda payload=payload: json.loads(payload)),
-            ("orjson + cattrs", lambda payload=payload, kind=kind: _structured(payload, kind)),
+            ("ours, alone", partial(decode_data_message, payload)),
+            ("json.loads", partial(json.loads, payload)),
+            ("orjson + cattrs", partial(_structured, payload, kind)),
         ]
         yield Result(f"decode {name} {len(payload)} B, orjson.loads", "µs", baseline)
-        in_run = _microseconds(lambda run=[payload] * _RUN: decode_data_messages(run), calls // _RUN) / _RUN
+        in_run = _microseconds(partial(decode_data_messages, [payload] * _RUN), calls // _RUN) / _RUN
         yield Result(f"decode {name} {len(payload)} B, ours, in a run", "µs", in_run, "orjson.loads", in_run / baseline)
         for way, call in ways:
             value = _microseconds(call, calls)

@@ -9,6 +9,7 @@ import json
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,13 +19,28 @@ from typing import Any
 
 import attrs
 
+from .certificates import Certificates
 from .streams import FIRST_SLOT, PROGRAM, SLOTS, Stream
 
-__all__ = ["Figures", "Program", "median_of", "peer_binary", "sending"]
+__all__ = ["Address", "Figures", "Program", "median_of", "peer_binary", "sending"]
 
 _LIMIT_SECONDS = 300.0
 _LOOK_SECONDS = 0.02
 """Between looks at a program's memory."""
+
+
+@attrs.frozen(kw_only=True)
+class Address:
+    """Where a sender is."""
+
+    port: int
+    authority: Path | None = None
+    """Whom to trust, where it speaks TLS."""
+
+    @property
+    def url(self) -> str:
+        """Without a path."""
+        return f"{'ws' if self.authority is None else 'wss'}://127.0.0.1:{self.port}"
 
 
 @attrs.frozen(kw_only=True)
@@ -44,13 +60,13 @@ class Program:
         sockets = "" if self.subscriptions == 1 else f", {self.subscriptions} subscriptions"
         return f"{self.name} ({self.consumer}{sockets})"
 
-    def run(self, stream: Stream, port: int) -> Figures:
+    def run(self, stream: Stream, address: Address) -> Figures:
         """Read the stream once.
 
         Raises:
             RuntimeError: It failed, or lost or doubled something.
         """
-        command = self._ours(stream, port) if self.peer is None else self._peers(stream, port)
+        command = self._ours(stream, address) if self.peer is None else self._peers(stream, address)
         said, peak_bytes = _run(command, self.title)
         figures = attrs.evolve(_figures(said), peak_bytes=peak_bytes)
         asked = stream.count * self.subscriptions
@@ -59,16 +75,17 @@ class Program:
 
         return figures
 
-    def _ours(self, stream: Stream, port: int) -> list[str]:
+    def _ours(self, stream: Stream, address: Address) -> list[str]:
         flags = ["--subscriptions", str(self.subscriptions)]
         flags += [] if stream.is_compressed else ["--plain"]
         flags += ["--keepalive"] if self.is_kept_alive_often else []
-        what = [self.name, self.consumer, stream.kind, f"ws://127.0.0.1:{port}"]
+        flags += [] if address.authority is None else ["--authority", str(address.authority)]
+        what = [self.name, self.consumer, stream.kind, address.url]
         return [sys.executable, "-m", "benchmarks.consumers", *what, *flags]
 
-    def _peers(self, stream: Stream, port: int) -> list[str]:
+    def _peers(self, stream: Stream, address: Address) -> list[str]:
         return [
-            *(str(self.peer), "--url", f"ws://127.0.0.1:{port}/backtest", "--key", "none"),
+            *(str(self.peer), "--url", f"{address.url}/backtest", "--key", "none"),
             *("--start", str(FIRST_SLOT), "--slots", str(SLOTS), "--advance", str(SLOTS)),
             *("--subscribe", f"{stream.kind}:{PROGRAM}"),
         ]
@@ -158,17 +175,21 @@ def median_of(runs: list[Figures]) -> Figures:
 
 
 @contextmanager
-def sending(stream: Stream, *flags: str) -> Iterator[int]:
-    """Run a sender for the block; gives its port, once all is rendered."""
+def sending(stream: Stream, *flags: str) -> Iterator[Address]:
+    """Run a sender for the block; gives where it is, once all is rendered."""
     what = [stream.kind, str(stream.message_bytes), str(stream.count), *(["--zstd"] if stream.is_compressed else [])]
-    command = [sys.executable, "-m", "benchmarks.sender", *what, *flags]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as sender:  # noqa: S603
-        assert sender.stdin is not None
-        assert sender.stdout is not None
-        try:
-            yield int(sender.stdout.readline())
-        finally:
-            sender.stdin.close()  # which ends it
+    with tempfile.TemporaryDirectory() as folder:
+        certificates = Certificates.write(Path(folder)) if stream.is_secured else None
+        secured = [] if certificates is None else ["--certificate", str(certificates.server)]
+        command = [sys.executable, "-m", "benchmarks.sender", *what, *secured, *flags]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as sender:  # noqa: S603
+            assert sender.stdin is not None
+            assert sender.stdout is not None
+            try:
+                port = int(sender.stdout.readline())
+                yield Address(port=port, authority=None if certificates is None else certificates.authority)
+            finally:
+                sender.stdin.close()  # which ends it
 
 
 def peer_binary(path: Path) -> Path:

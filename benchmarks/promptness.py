@@ -26,18 +26,18 @@ def promptness_results(*, quick: bool) -> Iterator[Result]:
     for is_compressed, subscriptions, count in ((False, 1, 1_000_000), (False, 4, 250_000), (True, 4, 250_000)):
         stream = Stream(kind="account-diff", message_bytes=600, count=count // divisor, is_compressed=is_compressed)
         program = Program(name="simclient", subscriptions=subscriptions, is_kept_alive_often=True)
-        with sending(stream, "--pulse", str(_PULSE_SECONDS)) as port:
-            figures = program.run(stream, port)
-        how = f"{'zstd' if is_compressed else 'plain'}, {subscriptions} saturated"
+        with sending(stream, "--pulse", str(_PULSE_SECONDS)) as address:
+            figures = program.run(stream, address)
+        how = f"{stream.how}, {subscriptions} saturated"
         yield from _delays(f"control event beside data ({how})", figures)
         yield Result(f"connections lost beside data ({how})", "", figures.reconnects)
 
     trickle = Stream(kind="account-diff", message_bytes=600, count=2000 // divisor)
-    with sending(trickle, "--trickle", str(_TRICKLE_SECONDS)) as port:
+    with sending(trickle, "--trickle", str(_TRICKLE_SECONDS)) as address:
         baseline: Result | None = None
         for name in ("trio-websocket", "simclient"):
             for result in _delays(
-                f"notification on an idle stream, {name}", Program(name=name, consumer="pulses").run(trickle, port)
+                f"notification on an idle stream, {name}", Program(name=name, consumer="pulses").run(trickle, address)
             ):
                 yield result.compared_with(baseline if "median" in result.name else None)
                 baseline = result if "median" in result.name else baseline

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.sender KIND BYTES COUNT [--zstd] [--pulse SECONDS] [--trickle SECONDS]`: sends a stream from memory.
+"""`python -m benchmarks.sender KIND BYTES COUNT [--zstd] [--certificate PEM] …`: sends a stream from memory.
 
 A process of its own, so that what is measured is the reader. It speaks just enough of the API for one session at a time: create,
 continue, close on `/backtest`; subscribes on `/backtest/SESSION`, whose data begins with the `continue`. A subscriber on `/` has no
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import ssl
 import sys
 import threading
 import time
@@ -117,6 +118,7 @@ def main() -> None:
     parser.add_argument("bytes", type=int)
     parser.add_argument("count", type=int)
     parser.add_argument("--zstd", action="store_true")
+    parser.add_argument("--certificate", help="speak TLS with the key and the certificate in this file")
     parser.add_argument("--pulse", type=float, help="between control events")
     parser.add_argument("--trickle", type=float, help="between notifications")
     arguments = parser.parse_args()
@@ -127,8 +129,19 @@ def main() -> None:
         is_compressed=arguments.zstd,
     )
     sender = Sender(stream, arguments.pulse, arguments.trickle)
+    secured: ssl.SSLContext | None = None
+    if arguments.certificate is not None:
+        secured = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        secured.load_cert_chain(arguments.certificate)
     with serve(
-        sender.serve, "127.0.0.1", 0, compression=None, ping_interval=None, max_size=None, server_header=None
+        sender.serve,
+        "127.0.0.1",
+        0,
+        ssl=secured,
+        compression=None,
+        ping_interval=None,
+        max_size=None,
+        server_header=None,
     ) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         sys.stdout.write(f"{server.socket.getsockname()[1]}\n")

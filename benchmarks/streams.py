@@ -47,6 +47,13 @@ class Stream:
     message_bytes: int
     count: int
     is_compressed: bool = False
+    is_secured: bool = False
+    """Whether it goes over TLS."""
+
+    @property
+    def how(self) -> str:
+        """How it comes, in the words of the tables."""
+        return f"{'zstd' if self.is_compressed else 'plain'}{', wss' if self.is_secured else ''}"
 
 
 def messages_of(stream: Stream) -> Iterator[bytes]:

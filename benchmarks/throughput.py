@@ -30,6 +30,8 @@ _COUNTS = {
     ("transaction", 6144): 50_000,
     ("logs", 800): 200_000,
 }
+_SECURED = ("account-diff",)
+"""What is measured over TLS too."""
 _QUICK_DIVISOR = 10
 _ROUNDS = 3
 _OURS = Program(name="simclient")
@@ -39,19 +41,22 @@ def throughput_results(*, quick: bool, peer: Path | None) -> Iterator[Result]:
     """Measure every kind of stream, plain and compressed, read by every program that can."""
     for (kind, message_bytes), label in LABELS.items():
         count = _COUNTS[kind, message_bytes] // (_QUICK_DIVISOR if quick else 1)
-        for is_compressed in (False, True):
-            stream = Stream(kind=kind, message_bytes=message_bytes, count=count, is_compressed=is_compressed)
-            programs = _programs(stream, peer)
-            yield from _compare(
-                f"{label}, {'zstd' if is_compressed else 'plain'}", stream, programs, 1 if quick else _ROUNDS
-            )
+        for is_secured in (False, True) if kind in _SECURED else (False,):
+            for is_compressed in (False, True):
+                stream = Stream(
+                    kind=kind,
+                    message_bytes=message_bytes,
+                    count=count,
+                    is_compressed=is_compressed,
+                    is_secured=is_secured,
+                )
+                yield from _compare(f"{label}, {stream.how}", stream, _programs(stream, peer), 1 if quick else _ROUNDS)
 
 
 def _programs(stream: Stream, peer: Path | None) -> list[Program]:
     programs = [_OURS, Program(name="simclient", subscriptions=4)]
-    if (
-        peer is not None and stream.kind != "logs"
-    ):  # its driver takes logs unmanaged, and empties them only between other events
+    # The Rust driver takes logs unmanaged, and empties them only between other events; nor can it be told whom to trust.
+    if peer is not None and stream.kind != "logs" and not stream.is_secured:
         programs.append(Program(name="Rust client", peer=peer))
     if stream.is_compressed:
         return programs
@@ -59,7 +64,7 @@ def _programs(stream: Stream, peer: Path | None) -> list[Program]:
     programs += [Program(name="trio-websocket"), Program(name="websockets")]
     if stream.kind == "logs":
         programs.append(Program(name="solana-py"))
-    if (stream.kind, stream.message_bytes) in (("account-diff", 600), ("account-diff", 4096)):
+    if stream.kind == "account-diff" and not stream.is_secured:
         programs += [Program(name="simclient", consumer=consumer) for consumer in ("count", "decode")]
         programs += [Program(name="simclient-batches", consumer=consumer) for consumer in ("count", "read")]
         programs.append(Program(name="simclient-arrow"))
@@ -68,10 +73,10 @@ def _programs(stream: Stream, peer: Path | None) -> list[Program]:
 
 def _compare(label: str, stream: Stream, programs: list[Program], rounds: int) -> Iterator[Result]:
     runs: dict[Program, list[Figures]] = {program: [] for program in programs}
-    with sending(stream) as port:
+    with sending(stream) as address:
         for _ in range(rounds):
             for program in programs:
-                runs[program].append(program.run(stream, port))
+                runs[program].append(program.run(stream, address))
     figures = {program: median_of(several) for program, several in runs.items()}
     for unit, value_of in _UNITS.items():
         results = {

@@ -2,7 +2,7 @@
 
 Rules:
 - Whoever calls `receive_batch` reads. Nothing is read while nobody asks, so a slow consumer is felt by the server through TCP.
-- While there is more at hand, `receive_at_hand` reads without waiting and without trio: that is what an event loop's turn costs less.
+- While there is more at hand, `receive_at_hand` reads it without waiting, which saves turns of the event loop.
 - Pings and the close frame of the server are answered as they are read.
 - What had arrived before the connection broke is returned before the exception that says so.
 - One task writes; a send that is cancelled is withdrawn or written whole.
@@ -11,7 +11,6 @@ Rules:
 
 from __future__ import annotations
 
-import os
 import ssl
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
@@ -21,11 +20,12 @@ from typing import final
 import trio
 
 from ..errors import ConnectionLost, InputError
+from .at_hand import AtHand, WatchedContext, at_hand_of
 from .companion import running_beside
 from .endpoint import WEBSOCKET_SCHEMES, Endpoint, read_endpoint
 from .frames import Ending, FrameReader, Run, encode_close, encode_frames, encode_ping, encode_pong
 from .limits import DEFAULT_LIMITS, TransportLimits
-from .streams import StreamOpener, connecting, open_endpoint_stream
+from .streams import StreamOpener, connecting, default_ssl_context, open_endpoint_stream
 from .upgrade import upgrade
 from .writer import FrameWriter
 
@@ -61,11 +61,15 @@ async def open_feed(
     """
     endpoint = read_endpoint(url, schemes=WEBSOCKET_SCHEMES)
     deadline = trio.current_time() + limits.connect_seconds
+    watched = WatchedContext(ssl_context or default_ssl_context()) if endpoint.is_tls else None
     with connecting(endpoint, limits.connect_seconds):
-        stream = await open_endpoint_stream(endpoint, ssl_context=ssl_context, open_stream=open_stream)
+        stream = await open_endpoint_stream(
+            endpoint, ssl_context=watched and watched.as_context(), open_stream=open_stream
+        )
 
     try:
-        feed = Feed(stream, endpoint, limits, await upgrade(stream, endpoint, deadline))
+        first = await upgrade(stream, endpoint, deadline)
+        feed = Feed(stream, endpoint, limits, first, at_hand_of(stream, watched))
         async with running_beside(feed.write, name=f"feed writer {endpoint.label}"):
             try:
                 yield feed
@@ -87,9 +91,11 @@ class Feed:
         waiting: Whether our reader waits for the socket now.
     """
 
-    def __init__(self, stream: trio.abc.Stream, endpoint: Endpoint, limits: TransportLimits, first: bytes) -> None:
+    def __init__(
+        self, stream: trio.abc.Stream, endpoint: Endpoint, limits: TransportLimits, first: bytes, at_hand: AtHand | None
+    ) -> None:
         self._stream = stream
-        self._socket = stream.socket if isinstance(stream, trio.SocketStream) else None
+        self._at_hand = at_hand
         self._endpoint = endpoint
         self._limits = limits
         self._reader = FrameReader(limits.max_message_bytes)
@@ -160,19 +166,11 @@ class Feed:
         It is no checkpoint. How the connection ended is for `receive_batch` to say.
         """
         self.has_more = False
-        if self._socket is None or self._unread or self._ending is not None:
+        if self._at_hand is None or self._unread or self._ending is not None:
             return []
 
-        try:
-            data = os.read(self._socket.fileno(), self._read_bytes)
-        except BlockingIOError:
-            return []
-        except OSError as error:
-            self._end(f"it broke ({error})", _ABNORMAL_CLOSURE)
-            return []
-
-        self._note(data)
-        return self._take(data)
+        data = self._read_at_hand(self._at_hand, self._read_bytes)
+        return self._take(data) if data else []
 
     async def aclose(self) -> None:
         """Say goodbye and close, within `limits.close_seconds`; what was not received before is discarded.
@@ -219,13 +217,28 @@ class Feed:
         finally:
             self.waiting = False
 
-        self._note(data)
-        return data
-
-    def _note(self, data: bytes) -> None:
-        self.has_more = self._socket is not None and len(data) == self._read_bytes
         self.bytes_received += len(data)
         self.last_inbound = trio.current_time()
+        missing = self._read_bytes - len(data)
+        if missing and data and self._at_hand is not None and self._at_hand.is_needed_after_waiting:
+            return data + self._read_at_hand(self._at_hand, missing)
+
+        self.has_more = self._at_hand is not None and not missing
+        return data
+
+    def _read_at_hand(self, at_hand: AtHand, max_bytes: int) -> bytes:
+        """Read what has come; a break is recorded for the next read to tell."""
+        try:
+            data = at_hand.read(max_bytes)
+        except OSError as error:
+            self._end(f"it broke ({error})", _ABNORMAL_CLOSURE)
+            return b""
+
+        self.has_more = at_hand.has_more
+        if data:
+            self.bytes_received += len(data)
+            self.last_inbound = trio.current_time()
+        return data
 
     def _take(self, data: bytes) -> list[Run]:
         """Return the messages in what was read, answer what wants an answer, record an end."""
