@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
+from typing import cast
 
 from ..balances import WalletResult
 from ..idl import Idl
@@ -122,15 +123,16 @@ _SHOWN_APART = frozenset({"transactions", "account_diffs", "logs"})
 
 def _described(value: object) -> str:
     """Return a parameter of the metadata in words; what was read from a file has its digest."""
-    match value:
-        case True:
-            return "yes"
-        case {"source": str(source), "sha256": str(digest), **rest}:
-            return " ".join([*map(_described, rest.values()), f"from {source} (SHA-256 {digest[:16]}…)"])
-        case [*values]:
-            return ", ".join(map(_described, values))
-        case _:
-            return str(value)
+    if value is True:
+        return "yes"
+    if isinstance(value, Mapping):
+        fields = dict(cast("Mapping[str, object]", value))
+        source = f"from {fields.pop('source', '?')} (SHA-256 {str(fields.pop('sha256', '?'))[:16]}…)"
+        return " ".join([*map(_described, fields.values()), source])
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_described, cast("Sequence[object]", value)))
+
+    return str(value)
 
 
 def _activity(activity: Activity) -> Drawing:
