@@ -10,6 +10,7 @@ import zstandard
 
 from simclient.errors import InputError
 from simclient.research.comparison import Comparison, Difference, Filters, Kind, compare_runs
+from simclient.research.comparison import compare as compare_module
 from simclient.research.comparison import workers as workers_module
 from simclient.research.records import RunFileError
 
@@ -18,6 +19,13 @@ from .frames import address
 from .lines import signature, sol, token, tx, write
 
 FAILED = "Error processing Instruction 0: custom program error: 0x1"
+
+
+@pytest.fixture(params=["in step", "by hash"], autouse=True)
+def _way_of_joining(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files that can be read side by side are; all that is said of them must hold for others too."""
+    if request.param == "by hash":
+        monkeypatch.setattr(compare_module, "join_in_step", lambda *_: None)
 
 
 def compare(tmp_path: Path, a: list[str], b: list[str], **options: object) -> Comparison:

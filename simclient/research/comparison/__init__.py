@@ -1,8 +1,8 @@
 """Comparing two runs: transaction by transaction, at the speed of the disk, in files larger than memory.
 
-`scan` reads both files once, with Polars: per transaction a hash of its signature and a hash of everything said of it, and where its line
-stands. The hashes are joined; transactions of which both files say the same are done with. `pairs` reads the lines of the others and
-says how they differ; `values` is what comes out, `compare` the order of events.
+`step` reads both files side by side, and is done with a line that is the same in both as fast as it is read. `scan` joins what that cannot:
+files with their transactions in another order altogether, or larger. `pairs` reads the lines of the transactions of which the files do
+not say the same, and says how they differ; `values` is what comes out, `compare` the order of events.
 """
 
 from .compare import compare_runs as compare_runs

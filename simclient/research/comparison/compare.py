@@ -1,26 +1,21 @@
-"""Compare two runs: scan both, join, and look at what is not the same."""
+"""Compare two runs: join them, and look at what is not the same."""
 
 from __future__ import annotations
 
-from array import array
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from ..run_file import RunFile
+from ..run_file import RunFile, read_run
 from .collect import Collector
+from .files import is_cut, last_summary, uncompressed
+from .joined import Places
 from .pairs import add_one_sided, decode_line
 from .reading import LineReader
-from .scan import ScannedFile, scan_file, uncompressed
+from .scan import join_by_hash
+from .step import join_in_step
 from .values import Comparison, Filters, Kind, RunSide
 from .workers import Work, compare_pairs
 
-if TYPE_CHECKING:
-    import polars as pl
-
 __all__ = ["compare_runs"]
-
-_ROWS_AT_A_TIME = 100_000
-"""As numbers of Python they take four times the room."""
 
 
 def compare_runs(
@@ -42,58 +37,48 @@ def compare_runs(
 
     Raises:
         RunFileError: A file cannot be read, is not the file of a run, or is damaged.
-        InputError: Polars is not installed (the extra `compare`).
+        InputError: Polars is not installed (the extra `compare`), which very large files need, and such as have another shape, or
+            their transactions in another order altogether.
     """
     filters = filters or Filters()
     paths = [Path(run.path if isinstance(run, RunFile) else run) for run in (baseline, experiment)]
     with uncompressed(paths[0]) as first, uncompressed(paths[1]) as second:
-        a, b = scan_file(first, filters), scan_file(second, filters)
-        both = a.transactions.join(b.transactions, on="key", how="inner", suffix="_b")
-        differing = both.filter(both["content"] != both["content_b"]).sort("offset")
+        runs = read_run(first), read_run(second)
+        joined = join_in_step(first, second, filters) or join_by_hash(first, second, filters)
         collector = compare_pairs(
             Work(
                 baseline=first,
                 experiment=second,
                 filters=filters,
                 limit=limit,
-                places=_places(differing, "offset", "length", "offset_b", "length_b"),
+                places=(joined.baseline, joined.experiment),
             )
         )
-        collector.identical += both.height - differing.height
-        _add_one_sided(collector, Kind.MISSING, first, a.transactions.join(b.transactions, on="key", how="anti"))
-        _add_one_sided(collector, Kind.EXTRA, second, b.transactions.join(a.transactions, on="key", how="anti"))
-
-    return Comparison(
-        baseline=_side(paths[0], a),
-        experiment=_side(paths[1], b),
-        common=both.height,
-        identical=collector.identical,
-        counts=collector.counts(),
-        kept=collector.kept(),
-    )
+        _add_one_sided(collector, Kind.MISSING, first, joined.missing)
+        _add_one_sided(collector, Kind.EXTRA, second, joined.extra)
+        return Comparison(
+            baseline=_side(paths[0], runs[0], joined.common + len(joined.missing)),
+            experiment=_side(paths[1], runs[1], joined.common + len(joined.extra)),
+            common=joined.common,
+            identical=joined.identical + collector.identical,
+            counts=collector.counts(),
+            kept=collector.kept(),
+        )
 
 
-def _places(frame: pl.DataFrame, *columns: str) -> tuple[array[int], array[int], array[int], array[int]]:
-    """Return four columns of numbers as arrays, which are small and can be sent to another process."""
-    a, b, c, d = array("Q"), array("Q"), array("Q"), array("Q")
-    for some in frame.select(columns).iter_slices(_ROWS_AT_A_TIME):
-        for place, column in zip((a, b, c, d), columns, strict=True):
-            place.extend(some[column].to_list())
-    return a, b, c, d
-
-
-def _add_one_sided(collector: Collector, kind: Kind, path: Path, frame: pl.DataFrame) -> None:
+def _add_one_sided(collector: Collector, kind: Kind, path: Path, places: Places) -> None:
     """Add the transactions that only one file has."""
     with LineReader(path) as reader:
-        for offset, length in frame.select("offset", "length").iter_rows():
+        for offset, length in zip(places.offsets, places.lengths, strict=True):
             add_one_sided(collector, kind, decode_line(reader.read(offset, length)))
 
 
-def _side(path: Path, scanned: ScannedFile) -> RunSide:
+def _side(path: Path, run: RunFile, transactions: int) -> RunSide:
+    summary = last_summary(run.path)
     return RunSide(
         path=str(path),
-        metadata=scanned.metadata,
-        transactions=scanned.transactions.height,
-        status=None if scanned.summary is None else scanned.summary.status,
-        is_cut=scanned.is_cut,
+        metadata=run.metadata,
+        transactions=transactions,
+        status=None if summary is None else summary.status,
+        is_cut=is_cut(run.path),
     )

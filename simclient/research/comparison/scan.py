@@ -1,4 +1,4 @@
-"""One pass over a file: what tells its transactions apart, without reading them.
+"""Joining two files of any shape and size: one pass over each gives what tells its transactions apart, without reading them.
 
 Per transaction: a hash of the signature, the slot, a hash of all that its line says except which session said it, and where the
 line stands. That is some 40 bytes for each; the lines themselves do not stay in memory. Two lines with the same two hashes are the
@@ -9,27 +9,22 @@ Lines as we and today's tool write them begin with slot and signature; lines of 
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from os import SEEK_END
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import attrs
 import msgspec
 
-from ..records import RunFileError, RunMetadata, RunSummary, TransactionRecord, decode_event
-from ..run_file import is_compressed, open_lines, read_run
+from ..records import RunFileError, TransactionRecord, decode_event
 from ..tables import import_extra
+from .files import is_cut
+from .joined import Joined, Places
 from .reading import LineReader
 from .values import Filters
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["ScannedFile", "scan_file", "uncompressed"]
+__all__ = ["join_by_hash"]
 
 _BEGINNING = '{"type":"tx","data":{"slot":'
 _TIMESTAMP = '"timestamp":'
@@ -52,56 +47,48 @@ _OTHER_TYPES = (
     '{"type":"summary"',
 )
 _LONGEST_TYPE = max(map(len, _OTHER_TYPES))
-_TAIL_BYTES = 1 << 20
-"""From the end of the file, for the summary."""
+_ROWS_AT_A_TIME = 100_000
+"""As numbers of Python they take four times the room."""
 
 
-@attrs.frozen(kw_only=True)
-class ScannedFile:
-    """What one pass gave."""
-
-    metadata: RunMetadata
-    summary: RunSummary | None
-    is_cut: bool
-    transactions: pl.DataFrame
-    """Columns `key`, `slot`, `content` (hashes), `offset` and `length` (bytes, without the newline); each key once."""
-
-
-@contextmanager
-def uncompressed(path: Path) -> Iterator[Path]:
-    """Lend a file that can be read at any place: a compressed one is unpacked into a temporary file.
+def join_by_hash(baseline: Path, experiment: Path, filters: Filters) -> Joined:
+    """Bring the transactions of two files together.
 
     Raises:
-        RunFileError: It cannot be read, or there is no room to unpack it.
+        RunFileError: A file cannot be read, or a line of it is damaged.
+        InputError: Polars is not installed (the extra `compare`).
     """
-    if not is_compressed(path):
-        yield path
-        return
-
-    with tempfile.NamedTemporaryFile(prefix="simclient-", suffix=".ndjson") as file:
-        try:
-            file.writelines(open_lines(path))
-            file.flush()
-        except OSError as error:
-            room = shutil.disk_usage(tempfile.gettempdir()).free
-            raise RunFileError(
-                f"cannot unpack {path} into {tempfile.gettempdir()} ({room:,} bytes free): {error.strerror or error};"
-                " set TMPDIR to a larger disk"
-            ) from error
-        yield Path(file.name)
+    a, b = _transactions(baseline, filters), _transactions(experiment, filters)
+    both = a.join(b, on="key", how="inner", suffix="_b")
+    differing = both.filter(both["content"] != both["content_b"]).sort("offset")
+    return Joined(
+        identical=both.height - differing.height,
+        baseline=_places(differing, "offset", "length"),
+        experiment=_places(differing, "offset_b", "length_b"),
+        missing=_places(a.join(b, on="key", how="anti"), "offset", "length"),
+        extra=_places(b.join(a, on="key", how="anti"), "offset", "length"),
+    )
 
 
-def scan_file(path: Path, filters: Filters) -> ScannedFile:
-    """Read a file once.
+def _places(frame: pl.DataFrame, offset: str, length: str) -> Places:
+    places = Places()
+    for some in frame.select(offset, length).iter_slices(_ROWS_AT_A_TIME):
+        places.offsets.extend(some[offset].to_list())
+        places.lengths.extend(some[length].to_list())
+    return places
+
+
+def _transactions(path: Path, filters: Filters) -> pl.DataFrame:
+    """Read a file once; return its transactions, each key once.
+
+    Columns: `key`, `slot`, `content` (hashes), `offset` and `length` (bytes, without the newline).
 
     Raises:
         RunFileError: It cannot be read, or a line of it is damaged.
     """
-    import_extra("polars", "compare", "comparing runs")
+    import_extra("polars", "compare", "comparing such runs")
     import polars as pl
 
-    run = read_run(path)
-    summary, is_cut = _end_of(path)
     try:
         frame = _scan(path, filters).collect(engine="streaming")
     except pl.exceptions.PolarsError as error:
@@ -111,15 +98,10 @@ def scan_file(path: Path, filters: Filters) -> ScannedFile:
         offset=pl.col("length").cast(pl.UInt64).cum_sum() + pl.int_range(pl.len(), dtype=pl.UInt64)
     )
     frame = frame.with_columns(offset=pl.col("offset") - pl.col("length"))
-    if is_cut:
+    if is_cut(path):
         frame = frame.head(-1)
     frame = _decode_other_shapes(path, frame)
-    return ScannedFile(
-        metadata=run.metadata,
-        summary=summary,
-        is_cut=is_cut,
-        transactions=_each_once(_filtered(frame, filters).drop("is_kept", "unknown")),
-    )
+    return _each_once(_filtered(frame, filters).drop("is_kept", "unknown"))
 
 
 def _scan(path: Path, filters: Filters) -> pl.LazyFrame:
@@ -207,19 +189,3 @@ def _each_once(frame: pl.DataFrame) -> pl.DataFrame:
         return frame
 
     return frame.sort("slot", maintain_order=True).unique("key", keep="last").sort("offset")
-
-
-def _end_of(path: Path) -> tuple[RunSummary | None, bool]:
-    """Return the summary in the last whole line, if it is one, and whether there is a cut line after it."""
-    with path.open("rb") as file:
-        size = file.seek(0, SEEK_END)
-        file.seek(max(0, size - _TAIL_BYTES))
-        tail = file.read()
-
-    is_cut = not tail.endswith(b"\n")
-    lines = tail.split(b"\n")[:-1]
-    if not lines or not lines[-1].startswith(b'{"type":"summary"'):
-        return None, is_cut
-
-    event = decode_event(lines[-1])
-    return (event if isinstance(event, RunSummary) else None), is_cut

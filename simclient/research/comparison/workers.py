@@ -10,7 +10,6 @@ import os
 import pickle
 import subprocess
 import sys
-from array import array
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,6 +20,7 @@ import msgspec
 from ...errors import SimClientError
 from ..records import RunFileError
 from .collect import Collector
+from .joined import Places
 from .pairs import Line, PairComparison, decode_line
 from .reading import LineReader
 from .values import Filters
@@ -39,13 +39,13 @@ class Work:
     experiment: Path
     filters: Filters
     limit: int | None
-    places: tuple[array[int], array[int], array[int], array[int]]
-    """Offset and length in the baseline, offset and length in the experiment."""
+    places: tuple[Places, Places]
+    """In the baseline, and in the experiment."""
 
     def part(self, begin: int, end: int) -> Work:
         """Return the work on a run of the pairs."""
-        a, b, c, d = self.places
-        return attrs.evolve(self, places=(a[begin:end], b[begin:end], c[begin:end], d[begin:end]))
+        baseline, experiment = self.places
+        return attrs.evolve(self, places=(baseline.part(begin, end), experiment.part(begin, end)))
 
 
 def compare_pairs(work: Work) -> Collector:
@@ -101,7 +101,8 @@ def compare_here(work: Work) -> Collector:
     collector = Collector(work.limit)
     comparison = PairComparison(collector, work.filters)
     with LineReader(work.baseline) as baseline, LineReader(work.experiment) as experiment:
-        for offset, length, other_offset, other_length in zip(*work.places, strict=True):
+        a, b = work.places
+        for offset, length, other_offset, other_length in zip(a.offsets, a.lengths, b.offsets, b.lengths, strict=True):
             comparison.compare(_line(baseline, offset, length), _line(experiment, other_offset, other_length))
     return collector
 
