@@ -99,6 +99,17 @@ class Data:
         return seen
 
 
+def slots(messages: list[Message]) -> list[int]:
+    """Return the slots that were told of."""
+    return [message["params"] for message in messages if message["method"] == "slotNotification"]
+
+
+def failure(message: Message) -> object:
+    """Return what an error says."""
+    assert message["method"] == "error", message
+    return message["params"]
+
+
 async def closing_code(socket: WebSocketConnection) -> int:
     """Return the code that the server closes a socket with, once everything before it was read."""
     with trio.fail_after(HANG_SECONDS), pytest.raises(ConnectionClosed) as closed:

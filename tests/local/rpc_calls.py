@@ -27,3 +27,9 @@ async def error(engine: Engine, method: str, *params: object) -> Json:
     """Call a method, and return the error it is refused with."""
     found: Json = (await raw(engine, {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}))["error"]
     return found
+
+
+async def balance(engine: Engine, address: str) -> int:
+    """Return the lamports of an account."""
+    value: int = (await call(engine, "getBalance", address))["value"]
+    return value

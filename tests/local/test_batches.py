@@ -5,7 +5,6 @@ from __future__ import annotations
 from base64 import b64decode, b64encode
 from pathlib import Path
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from solders.address_lookup_table_account import AddressLookupTableAccount
@@ -17,31 +16,13 @@ from solders.message import MessageV0
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
-from simclient.local import LocalSimulator, open_local_simulator
+from simclient.local import open_local_simulator
 from simclient.local.engine.batches import batches_of
 from simclient.local.engine.transactions import keys_of
 
-from .blocks import FIRST_SLOT, LAMPORTS, MEMO_PROGRAM, PAYEE, PAYEE_ADDRESS, PAYER, pay, write_blocks
+from .blocks import FIRST_SLOT, MEMO_PROGRAM, PAYEE, PAYEE_ADDRESS, PAYER, pay, write_blocks
 from .clients import Control, Message, creation, open_control, open_data, post
-
-LAST_SLOT = FIRST_SLOT + 2
-MEMO = str(MEMO_PROGRAM)
-BLOCK = [pay(1), pay(2, note="hello"), pay(3), pay(4, note="again")]
-"""Each writes the payer: four batches."""
-
-
-@pytest.fixture
-def bundle(tmp_path: Path) -> Path:
-    return write_blocks(tmp_path / "b.bundle", {FIRST_SLOT: [pay(7)], FIRST_SLOT + 1: BLOCK, LAST_SLOT: [pay(8)]})
-
-
-def methods(messages: list[Message]) -> list[str]:
-    return [m["method"] for m in messages if m["method"] != "status"]
-
-
-async def balance(simulator: LocalSimulator, control: Control) -> int:
-    value: int = (await post(simulator, control.endpoint, "getBalance", PAYEE_ADDRESS)).json()["result"]["value"]
-    return value - LAMPORTS
+from .four_batches import BLOCK, LAST_SLOT, MEMO, balance, methods
 
 
 async def go_to(control: Control, slot: int, batch: int | None = None) -> list[Message]:

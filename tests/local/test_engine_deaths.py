@@ -23,11 +23,6 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the engines' pr
 LAST_SLOT = FIRST_SLOT + 4
 
 
-@pytest.fixture
-def payments(tmp_path: Path) -> Path:
-    return write_payments(tmp_path / "payments.bundle")
-
-
 async def test_an_idle_session_notices_at_once(payments: Path) -> None:
     """When the engine of a session that waits is killed, `internal` comes unasked, and the place of the session is free again."""
     async with (

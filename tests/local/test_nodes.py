@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 from base64 import b64encode
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import pytest
 import zstandard
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from solders.hash import Hash
 from solders.instruction import Instruction
 from solders.message import Message
@@ -22,11 +16,9 @@ from solders.transaction import VersionedTransaction
 
 from simclient.errors import InputError
 from simclient.local.agreement import Compared, compare_with_history
-from simclient.local.bundle import BundleAccount, BundleSlot, open_bundle, shipped_bundle
+from simclient.local.bundle import open_bundle, shipped_bundle
 from simclient.local.engine import open_engine
 from simclient.local.nodes import build_bundle
-from simclient.local.nodes.answers import facts_of
-from simclient.local.nodes.files import Place
 
 from .blocks import (
     BLOCK_TIME,
@@ -41,76 +33,10 @@ from .blocks import (
     blockhash,
     pay,
 )
+from .node_files import ACCOUNTS, BLOCK, FROM_POOR, MEMO, PAYMENT, WITH_CONTEXT, Files, Json, account, block, exchange
 from .rpc_calls import call, raw
 
-Json = Any
 UPGRADEABLE_LOADER = "BPFLoaderUpgradeab1e11111111111111111111111"
-PAYMENT, MEMO, FROM_POOR = pay(5), pay(6, note="hello"), pay(7, payer=POOR)
-BASE58_HASH = str(Pubkey.from_bytes(blockhash(FIRST_SLOT)))
-
-
-def account(lamports: int = LAMPORTS, owner: str = SYSTEM_PROGRAM, data: bytes = b"") -> Json:
-    return {
-        "lamports": lamports,
-        "owner": owner,
-        "data": [b64encode(data).decode(), "base64"],
-        "executable": False,
-        "rentEpoch": 2**64 - 1,
-        "space": len(data),
-    }
-
-
-def block(*wires: bytes, slot: int = FIRST_SLOT) -> Json:
-    return {
-        "blockhash": BASE58_HASH,
-        "previousBlockhash": BASE58_HASH,
-        "parentSlot": slot - 1,
-        "blockHeight": slot,
-        "blockTime": BLOCK_TIME,
-        "rewards": [],
-        "transactions": [
-            {"transaction": [b64encode(wire).decode(), "base64"], "meta": None, "version": "legacy"} for wire in wires
-        ],
-    }
-
-
-def exchange(method: str, params: Json, result: Json) -> Json:
-    return {"request": {"method": method, "params": params}, "response": {"jsonrpc": "2.0", "id": 1, "result": result}}
-
-
-ACCOUNTS = {PAYER_ADDRESS: account(), PAYEE_ADDRESS: None}
-
-
-class Files:
-    """A folder of what a node gave, and the bundle that is made of it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.sources = folder / "node"
-        self.sources.mkdir()
-        self.output = folder / "real.bundle"
-
-    def write(self, name: str, *values: Json) -> Path:
-        path = self.sources / name
-        text = "".join(json.dumps(value) + "\n" for value in values).encode()
-        if name.endswith(".gz"):
-            text = gzip.compress(text)
-        elif name.endswith(".zst"):
-            text = zstandard.compress(text)
-        path.write_bytes(text)
-        return path
-
-    def slots(self) -> list[BundleSlot]:
-        with open_bundle(self.output) as bundle:
-            return list(bundle.slots())
-
-    def accounts(self) -> list[BundleAccount]:
-        with open_bundle(self.output) as bundle:
-            return list(bundle.accounts())
-
-
-@pytest.fixture
-def files(tmp_path: Path) -> Files:
-    return Files(tmp_path)
 
 
 async def test_what_one_simulator_executed_another_replays_exactly(files: Files) -> None:
@@ -146,10 +72,6 @@ async def test_what_one_simulator_executed_another_replays_exactly(files: Files)
 
 
 # The forms that are read
-
-
-BLOCK = block(PAYMENT)
-WITH_CONTEXT = {"context": {"slot": 7}, "value": account()}
 
 
 @pytest.mark.parametrize(
@@ -344,165 +266,6 @@ def test_tokens_of_the_mint_are_as_given(files: Files) -> None:
     build_bundle(sources, files.output)
 
     assert [one.data for one in files.accounts()] == [bytes(Mint(None, 5, 0, True, None)), data]
-
-
-# Files that are wrong
-
-
-def changed(change: Callable[[Json], None]) -> Json:
-    value = {"slot": FIRST_SLOT} | block(PAYMENT)
-    change(value)
-    return value
-
-
-@pytest.mark.parametrize(
-    ("value", "said"),
-    [
-        ("text", "neither a block nor an account"),
-        ({}, "neither a block nor an account"),
-        ({"address": account()}, "neither a block nor an account"),
-        (block(PAYMENT), "a block without its slot"),
-        ({"slot": "5", "block": BLOCK}, "a block without its slot"),
-        ({"result": WITH_CONTEXT}, "an account without its address"),
-        ({"result": {"context": {"slot": 5}, "value": [account()]}}, "accounts without their addresses"),
-        (
-            exchange("getMultipleAccounts", [[PAYER_ADDRESS]], {"context": {"slot": 7}, "value": []}),
-            "0 accounts answer",
-        ),
-        (exchange("getSlot", [], 5), "answers to 'getSlot' hold no blocks"),
-        (exchange("getAccountInfo", [PAYER_ADDRESS], {"value": None}), "without context and value"),
-        ({"request": {}, "response": []}, "not two JSON objects"),
-        ({"request": [{"id": 1}], "response": []}, "no answer to the request 1"),
-        ({"error": {"code": -32005, "message": "busy"}}, "the node refused an answer: busy"),
-        ({PAYER_ADDRESS: account() | {"lamports": -1}}, "$.lamports"),
-        ({PAYER_ADDRESS: account() | {"owner": "me"}}, "is not an address"),
-        ({PAYER_ADDRESS: account() | {"data": {"parsed": {}, "program": "spl-token"}}}, "not in bytes"),
-        ({PAYER_ADDRESS: account() | {"data": ["?", "base64"]}}, "data that is not base64"),
-        ({PAYER_ADDRESS: account() | {"data": ["AAAA", "base64+zstd"]}}, "data that is not base64+zstd"),
-        ({PAYER_ADDRESS: account() | {"data": "1" * 7_000}}, "too long for that"),
-        (changed(lambda value: value.update(blockhash="x")), "is not base58 of 32 bytes"),
-        (changed(lambda value: value.update(blockTime=None)), "lacks its height, its time"),
-        (
-            changed(lambda value: value["transactions"][0].update(transaction={"message": {}})),
-            'ask getBlock for "encoding"',
-        ),
-        (changed(lambda value: value["transactions"][0].update(transaction=["AAAA", "base64"])), "not a transaction"),
-        (changed(lambda value: value["transactions"][0].update(meta={"fee": "5"})), "$.transactions[0].meta.fee"),
-    ],
-)
-def test_what_cannot_be_read_is_named(files: Files, value: Json, said: str) -> None:
-    """What is wrong is said with the file and the line, and nothing is written."""
-    blocks, path = (
-        files.write("blocks.json", {"slot": FIRST_SLOT - 1} | block(slot=FIRST_SLOT - 1)),
-        files.write("bad.json", value),
-    )
-    with pytest.raises(InputError) as caught:
-        build_bundle([blocks, path], files.output)
-
-    assert f"{path}, line 1" in str(caught.value)
-    assert said in str(caught.value)
-    assert not files.output.exists()
-
-
-ADDRESS_OR_TEXT = st.sampled_from(
-    [PAYER_ADDRESS, "getBlock", "getAccountInfo", "getMultipleAccounts", "base64", "AAAA", ""]
-)
-KEYS = st.sampled_from(
-    [
-        *(
-            "request",
-            "response",
-            "result",
-            "error",
-            "slot",
-            "block",
-            "pubkey",
-            "account",
-            "context",
-            "value",
-            "method",
-            "params",
-        ),
-        *(
-            "id",
-            "code",
-            "blockhash",
-            "parentSlot",
-            "blockHeight",
-            "blockTime",
-            "transactions",
-            "transaction",
-            "meta",
-            "lamports",
-        ),
-        *("owner", "data", "encoding", PAYER_ADDRESS, "loadedAddresses", "postTokenBalances", "accountIndex"),
-    ]
-)
-ANYTHING = st.recursive(
-    st.none() | st.booleans() | st.integers(-1, 2**65) | st.text(max_size=5) | ADDRESS_OR_TEXT,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=6),
-    max_leaves=30,
-)
-
-
-@settings(max_examples=300, deadline=None)
-@given(value=ANYTHING, alone=st.sampled_from(["5.json", f"{PAYER_ADDRESS}.json", "x.json"]))
-def test_whatever_the_json_it_is_read_or_refused(value: Json, alone: str) -> None:
-    """No value makes anything else than facts or an error that names the place."""
-    place = Place(path=Path(alone), line=3)
-    refusal = f"{alone}, line 3"
-    try:
-        places = {fact.place for fact in facts_of(place, value)}
-    except InputError as error:
-        refusal, places = str(error), set()
-
-    assert places <= {place}
-    assert f"{alone}, line 3" in refusal
-
-
-def test_numbers_that_no_u64_holds_are_refused(files: Files) -> None:
-    """JSON knows larger numbers than the chain."""
-    accounts = files.write("accounts.json", {PAYER_ADDRESS: account(2**64)})
-    with pytest.raises(InputError, match="64 bits"):
-        build_bundle([accounts, files.write("blocks.json", {"slot": FIRST_SLOT} | BLOCK)], files.output)
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "said"),
-    [
-        ("x.json", b"{", "not JSON"),
-        ("x.json", b"\xff", "not JSON"),
-        ("x.json", b"[" * 100_000, "not JSON"),
-        ("x.jsonl", b"[]\n[]\n{\n", "line 3: not JSON"),
-        ("x.json.gz", b"no gzip", "Not a gzipped file"),
-        ("x.json.zst", b"no zstd", "zstd"),
-        ("x.json.gz", gzip.compress(b"[]" * 1_000)[:-12], "end-of-stream"),
-    ],
-)
-def test_a_file_that_cannot_be_read_is_named(files: Files, name: str, content: bytes, said: str) -> None:
-    """Damage is said with the name of the file."""
-    path = files.sources / name
-    path.write_bytes(content)
-    with pytest.raises(InputError) as caught:
-        build_bundle([path], files.output)
-
-    assert str(path) in str(caught.value)
-    assert said in str(caught.value)
-
-
-def test_blocks_out_of_order_are_refused(files: Files) -> None:
-    """What to do about it is said."""
-    path = files.write("blocks.jsonl", {"slot": 10} | block(slot=10), {"slot": 9} | block(slot=9))
-    with pytest.raises(InputError, match=r"line 2: slot 9 comes after slot 10; give the blocks in ascending order"):
-        build_bundle([path], files.output)
-
-
-def test_there_must_be_a_block(files: Files) -> None:
-    """Accounts alone are no bundle."""
-    with pytest.raises(InputError, match="no block"):
-        build_bundle([files.write("accounts.json", ACCOUNTS)], files.output)
-    with pytest.raises(InputError, match="No such file"):
-        build_bundle([files.sources / "nowhere.json"], files.output)
 
 
 def test_votes_can_be_left_out(files: Files) -> None:

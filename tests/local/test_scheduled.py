@@ -12,27 +12,11 @@ from solders.keypair import Keypair
 
 from simclient.local import LocalSimulator, open_local_simulator
 
-from .blocks import FEE, FIRST_SLOT, LAMPORTS, MEMO_PROGRAM, PAYEE_ADDRESS, PAYER_ADDRESS, pay, write_blocks
+from .blocks import FEE, FIRST_SLOT, LAMPORTS, PAYEE_ADDRESS, PAYER_ADDRESS, pay
 from .clients import Control, Message, creation, going_on, open_control, open_data, post
+from .four_batches import BLOCK, LAST_SLOT, MEMO, balance, methods
 
-LAST_SLOT = FIRST_SLOT + 2
-MEMO = str(MEMO_PROGRAM)
-BLOCK = [pay(1), pay(2, note="hello"), pay(3), pay(4, note="again")]
 PROGRAM_EXECUTED = {"kind": "programExecuted", "value": MEMO}
-
-
-@pytest.fixture
-def bundle(tmp_path: Path) -> Path:
-    return write_blocks(tmp_path / "b.bundle", {FIRST_SLOT: [pay(7)], FIRST_SLOT + 1: BLOCK, LAST_SLOT: [pay(8)]})
-
-
-def methods(messages: list[Message]) -> list[str]:
-    return [m["method"] for m in messages if m["method"] != "status"]
-
-
-async def balance(simulator: LocalSimulator, control: Control) -> int:
-    value: int = (await post(simulator, control.endpoint, "getBalance", PAYEE_ADDRESS)).json()["result"]["value"]
-    return value - LAMPORTS
 
 
 def packed(value: object) -> str:

@@ -22,11 +22,6 @@ LAST_SLOT = FIRST_SLOT + 4
 PROGRAM = {"address_type": "program"}
 
 
-@pytest.fixture
-def payments(tmp_path: Path) -> Path:
-    return write_payments(tmp_path / "payments.bundle")
-
-
 def slots(messages: list[Message]) -> list[int]:
     """Return the slots of the notifications, without the end markers."""
     results = [m["params"]["result"] for m in messages if "result" in m["params"]]

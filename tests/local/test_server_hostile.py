@@ -24,11 +24,6 @@ LAST_SLOT = FIRST_SLOT + 4
 SMALL = 2**20
 
 
-@pytest.fixture
-def payments(tmp_path: Path) -> Path:
-    return write_payments(tmp_path / "payments.bundle")
-
-
 @asynccontextmanager
 async def hostile_and_honest(bundle: Path, **bounds: object) -> AsyncGenerator[tuple[LocalSimulator, Message]]:
     """Serve a bundle within bounds; after the block another client must find everything in order."""

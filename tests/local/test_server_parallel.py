@@ -10,7 +10,7 @@ import trio
 from simclient.local import LocalSimulator, open_local_simulator
 
 from .blocks import FIRST_SLOT, LAMPORTS, PAYEE_ADDRESS, write_payments
-from .clients import Control, Message, closing_code, creation, get, going_on, open_control, open_data, post
+from .clients import Control, Message, closing_code, creation, get, going_on, open_control, open_data, post, slots
 
 LAST_SLOT = FIRST_SLOT + 9
 HALF = 5
@@ -38,10 +38,6 @@ async def events_until(control: Control, *waiting: tuple[str, str]) -> dict[str,
         seen.setdefault(params["session_id"], []).append({**params["event"], "seq_id": params["seq_id"]})
         left.discard((params["session_id"], params["event"]["method"]))
     return seen
-
-
-def slots(events: list[Message]) -> list[int]:
-    return [event["params"] for event in events if event["method"] == "slotNotification"]
 
 
 async def ready(control: Control, ids: list[str]) -> None:
