@@ -85,7 +85,9 @@ def _read(specification: str) -> FaultPlan:
         raise InputError(f"--chaos {specification!r}: no kind of fault is called {kind!r}; there are {there_are}")
 
     if options:
-        raise InputError(f"--chaos {specification!r}: {kind} has no option {next(iter(options))!r}")
+        raise InputError(
+            f"--chaos {specification!r}: {kind} has no option {next(iter(options))!r}; its options are {_options_of(kind)}"
+        )
     return found if connections is None else _limited(found, connections)
 
 
@@ -97,6 +99,18 @@ def _options(specification: str, text: str) -> dict[str, str]:
             raise InputError(f"--chaos {specification!r}: {part!r} is not OPTION=VALUE, each option once")
         found[name] = value
     return found
+
+
+def _options_of(kind: str) -> str:
+    """Return the options of a kind of fault, for people."""
+    own = (
+        ["seed"]
+        if kind == _RANDOM
+        else [field.name for field in attrs.fields(_FAULTS[kind])]
+        if kind in _FAULTS
+        else []
+    )
+    return ", ".join([*own, *(["direction"] if kind in _FAULTS else []), "connections"])
 
 
 def _number(specification: str, options: dict[str, str], name: str) -> int | None:

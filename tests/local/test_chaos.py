@@ -80,7 +80,7 @@ def test_random_faults_are_those_of_the_seed() -> None:
         ("latency:seconds=-1", "less than 0"),
         ("latency:seconds=nan", "less than 0"),
         ("latency:seconds=1,direction=sideways", "neither downstream nor upstream"),
-        ("cut:at_bite=5", "cut has no option 'at_bite'"),
+        ("cut:at_bite=5", "cut has no option 'at_bite'; its options are at_byte, at_message, direction, connections"),
         ("cut:at_byte=1.5", "Expected `int"),
         ("refuse:connections=some", "connections is 'some'"),
         ("refuse:seconds=1", "refuse has no option 'seconds'"),

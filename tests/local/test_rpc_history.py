@@ -109,7 +109,7 @@ async def test_the_bytes_of_a_transaction_are_its_own(engine: Engine) -> None:
 
 
 async def test_parsed_keys_say_what_they_may_do(engine: Engine) -> None:
-    """In `jsonParsed` each account has its part, and instructions name their program and accounts."""
+    """In `jsonParsed` each account has its part, and the instructions of programs that are known are objects."""
     found = await call(engine, "getTransaction", signature_of(pay(1)), {"encoding": "jsonParsed"})
 
     message = found["transaction"]["message"]
@@ -118,8 +118,17 @@ async def test_parsed_keys_say_what_they_may_do(engine: Engine) -> None:
         {"pubkey": PAYEE_ADDRESS, "signer": False, "writable": True, "source": "transaction"},
         {"pubkey": SYSTEM_PROGRAM, "signer": False, "writable": False, "source": "transaction"},
     ]
-    assert message["instructions"][0]["programId"] == SYSTEM_PROGRAM
-    assert message["instructions"][0]["accounts"] == [PAYER_ADDRESS, PAYEE_ADDRESS]
+    assert message["instructions"] == [
+        {
+            "program": "system",
+            "programId": SYSTEM_PROGRAM,
+            "parsed": {
+                "type": "transfer",
+                "info": {"source": PAYER_ADDRESS, "destination": PAYEE_ADDRESS, "lamports": 1},
+            },
+            "stackHeight": 1,
+        }
+    ]
 
 
 async def test_signatures_of_an_address_come_newest_first(engine: Engine) -> None:

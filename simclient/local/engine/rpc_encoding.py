@@ -1,8 +1,8 @@
 """Executed transactions and instructions in the encodings that the RPC offers.
 
 The encoding `json` is what subscribers get and what the ledger keeps; the others are made from it when they are asked for. In `jsonParsed`
-accounts are objects and instructions name their program and accounts; none is parsed further, which is the form that Solana itself gives
-for programs that it does not know.
+accounts are objects, and instructions of well-known programs too (`parsed_instructions.py`); those of others name their program and
+accounts.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from typing import cast
 
 import msgspec
 
-from ...wire.addresses import encode_base58
+from ...wire.addresses import decode_base58, encode_base58
 from .ledger import Entry
+from .parsed_instructions import parsed_instruction
 from .rpc_params import Json, Options, Refused
 
 __all__ = [
@@ -21,7 +22,7 @@ __all__ = [
     "account_keys_json",
     "decoded_result",
     "encoded_transaction",
-    "partially_decoded",
+    "instruction_object",
     "read_max_version",
 ]
 
@@ -87,15 +88,15 @@ def account_keys_json(transaction: Json, meta: Json) -> list[Json]:
     return found + [_key(key, False, False, "lookupTable") for key in loaded["readonly"]]
 
 
-def partially_decoded(instruction: Json, keys: _Keys) -> Json:
-    """Return an instruction with its program and accounts by address; an index beyond the keys is left out."""
-    program = cast("int", instruction["programIdIndex"])
-    return {
-        "programId": keys[program] if program < len(keys) else "",
-        "accounts": [keys[index] for index in cast("list[int]", instruction["accounts"]) if index < len(keys)],
-        "data": instruction["data"],
-        "stackHeight": instruction["stackHeight"],
-    }
+def instruction_object(instruction: Json, keys: _Keys) -> Json:
+    """Return an instruction as an object: parsed, or where that cannot be with its program and accounts by address."""
+    program, indexes = cast("int", instruction["programIdIndex"]), cast("list[int]", instruction["accounts"])
+    address = keys[program] if program < len(keys) else ""
+    accounts = [keys[index] for index in indexes if index < len(keys)]
+    data = cast("str", instruction["data"])
+    parsed = parsed_instruction(address, accounts, decode_base58(data)) if len(accounts) == len(indexes) else None
+    content = {"accounts": accounts, "data": data} if parsed is None else parsed
+    return {"programId": address, **content, "stackHeight": instruction["stackHeight"]}
 
 
 def _key(key: str, is_signer: bool, is_writable: bool, source: str) -> Json:
@@ -108,7 +109,7 @@ def _parsed_transaction(transaction: Json, meta: Json) -> Json:
     parsed: Json = {
         "accountKeys": account_keys_json(transaction, meta),
         "recentBlockhash": message["recentBlockhash"],
-        "instructions": [partially_decoded(one, keys) for one in cast("list[Json]", message["instructions"])],
+        "instructions": [instruction_object(one, keys) for one in cast("list[Json]", message["instructions"])],
     }
     if "addressTableLookups" in message:
         parsed["addressTableLookups"] = message["addressTableLookups"]
@@ -122,7 +123,7 @@ def _parsed_meta(transaction: Json, meta: Json) -> Json:
     parsed["innerInstructions"] = [
         {
             "index": one["index"],
-            "instructions": [partially_decoded(i, keys) for i in cast("list[Json]", one["instructions"])],
+            "instructions": [instruction_object(i, keys) for i in cast("list[Json]", one["instructions"])],
         }
         for one in cast("list[Json]", meta["innerInstructions"])
     ]

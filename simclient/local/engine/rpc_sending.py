@@ -20,7 +20,7 @@ from ...wire.transaction_errors import describe_transaction_error
 from .ledger import BLOCKHASH_LIFE_BLOCKS
 from .rpc_accounts import AccountWriter, read_account_writer
 from .rpc_bank import Bank, Method
-from .rpc_encoding import partially_decoded
+from .rpc_encoding import instruction_object
 from .rpc_params import INVALID_PARAMS, Json, Options, Params, Refused, read_addresses, read_blob, read_wire
 from .svm import error_of
 from .transaction_json import return_data_json, returned_by
@@ -177,7 +177,7 @@ def _inner_instructions(meta: TransactionMetadata, keys: list[str]) -> list[Json
         {
             "index": index,
             "instructions": [
-                partially_decoded(instruction_json(i.instruction(), i.stack_height()), keys) for i in inner
+                instruction_object(instruction_json(i.instruction(), i.stack_height()), keys) for i in inner
             ],
         }
         for index, inner in enumerate(meta.inner_instructions())

@@ -124,7 +124,7 @@ class LocalSimulator:
         self._key = None if key is None else key.encode()
         self._purse = Purse(limits.max_unfinished_bytes)
         self._connections = 0
-        self._most_connections = min(limits.max_connections, _connections_of_process())
+        self._most_connections = min(limits.max_connections, _connections_of_process() or limits.max_connections)
         self._sessions = Sessions(bundles, limits, nursery)
         self.port: int = listener.socket.getsockname()[1]
         self.url: str = f"ws://{f'[{host}]' if ':' in host else host}:{self.port}{_CONTROL_PATH}"
@@ -256,9 +256,10 @@ class _FaultyService:
         await self._simulator.serve(FaultyStream(stream, faults, is_server=True))
 
 
-def _connections_of_process() -> int:
-    """Return how many sockets may be taken of the files that this process may open: half, since sessions need files too."""
-    return resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2
+def _connections_of_process() -> int | None:
+    """Return how many sockets may be taken of the files that this process may open: half, since sessions need files too; None: any."""
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return None if most == resource.RLIM_INFINITY else most // 2
 
 
 async def _turn_away(stream: trio.abc.Stream, most: int) -> None:
