@@ -86,6 +86,27 @@ async def test_after_the_range_there_is_nothing(payments: Path) -> None:
         assert await balance(engine, PAYEE_ADDRESS) == LAMPORTS + 1_000_000
 
 
+async def test_the_next_turn_is_asked_for_before_the_results_of_this_one_are_read(payments: Path) -> None:
+    """How far a turn goes is known ahead of its results; those of two turns come in order."""
+    async with open_engine(payments, start_slot=FIRST_SLOT, end_slot=LAST) as engine:
+        first = await engine.begin(most_slots=2)
+        reached = await first.reached()
+        second = await engine.begin(most_slots=1)
+        results = [*await first.results(), *await second.results()]
+
+    assert (reached.slots, reached.slot, reached.next_batch) == (2, FIRST_SLOT + 1, None)
+    assert reached.next_slot == FIRST_SLOT + 2
+    assert [result.slot for result in results] == [FIRST_SLOT, FIRST_SLOT + 1, FIRST_SLOT + 2]
+
+
+async def test_a_turn_that_is_refused_says_so_at_once(payments: Path) -> None:
+    """Asking how far it goes raises what its results would."""
+    async with open_engine(payments, start_slot=FIRST_SLOT, end_slot=LAST) as engine:
+        pending = await engine.begin(most_slots=1, transactions=[b"junk"])
+        with pytest.raises(TransactionRefused):
+            await pending.reached()
+
+
 async def test_earlier_slots_are_executed_in_silence(payments: Path) -> None:
     """A range that begins later begins with the state that the slots before it left."""
     async with open_engine(payments, start_slot=FIRST_SLOT + 2, end_slot=LAST) as engine:

@@ -3,6 +3,7 @@ from .messages import BatchFilter as BatchFilter
 from .messages import FoundBatch as FoundBatch
 from .messages import ModifiedAccount as ModifiedAccount
 from .messages import Probe as Probe
+from .messages import Reached as Reached
 from .process import Engine as Engine
 from .process import PendingSlots as PendingSlots
 from .render import wanted_results as wanted_results

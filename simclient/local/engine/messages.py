@@ -1,6 +1,7 @@
 """What the server and an engine process say to each other over pipes: length-prefixed msgpack, one answer per request.
 
-A message is four bytes of length (little-endian) and a msgpack map. Every request has a number, and its answer carries the same.
+A message is four bytes of length (little-endian) and a msgpack map. Every request has a number, and its answer carries the same. How far
+a turn came (`Reached`) goes ahead of what was executed in it.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ __all__ = [
     "ModifiedAccount",
     "Prepared",
     "Probe",
+    "Reached",
     "Request",
     "Rpc",
     "Scout",
@@ -203,6 +205,20 @@ class ExecutedSlot(msgspec.Struct, frozen=True, array_like=True):
     """How long to wait before it is said."""
 
 
+class Reached(msgspec.Struct, frozen=True, tag="reached"):
+    """How far a turn came; it goes ahead of what was executed, so that the next turn is asked for before all that is read."""
+
+    id: int
+    slots: int
+    """How many of them; a part of one counts too."""
+    slot: int
+    """The last one."""
+    next_batch: int | None
+    """The first batch of it that was not executed; None: the whole slot was."""
+    next_slot: int | None
+    """The next slot to execute, or to go on with; None where the range has none."""
+
+
 class Executed(msgspec.Struct, frozen=True, tag="executed"):
     """Slots were executed; none where the stop was reached already."""
 
@@ -245,7 +261,7 @@ def failed(request_id: int, error: InputError) -> Failed:
 
 
 Request = Load | Scout | Execute | Rpc
-Answer = Prepared | Loaded | Scouted | Executed | Answered | Failed
+Answer = Prepared | Loaded | Scouted | Reached | Executed | Answered | Failed
 
 
 def frame(message: Request | Answer) -> bytes:

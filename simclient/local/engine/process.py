@@ -28,6 +28,7 @@ from .messages import (
     Load,
     Loaded,
     ModifiedAccount,
+    Reached,
     Request,
     Rpc,
     Scout,
@@ -128,10 +129,19 @@ class Engine:
         )
         return PendingSlots(self, pending)
 
+    async def reach(self, pending: _Pending) -> Reached:
+        """Wait until it is known how far a turn came; what `PendingSlots.reached` is made of."""
+        await pending.is_told.wait()
+        if pending.reached is None:
+            await self._finish(pending, Executed)  # which raises: it was refused, or the process died
+        assert pending.reached is not None
+        self.next_slot = pending.reached.next_slot
+        return pending.reached
+
     async def finish(self, pending: _Pending) -> tuple[SlotResult, ...]:
         """Wait for the slots of a turn; what `PendingSlots.results` is made of."""
+        await self.reach(pending)
         answer = await self._finish(pending, Executed)
-        self.next_slot = answer.next_slot
         slots = [*(slot.slot for slot in answer.slots[1:]), answer.next_slot]
         return tuple(map(_result, answer.slots, slots))
 
@@ -170,10 +180,10 @@ class Engine:
         decoder = msgspec.msgpack.Decoder(Answer)
         while (body := await read_message(self._stream)) is not None:
             answer: Answer = decoder.decode(body)
-            pending = self._pending.pop(answer.id, None)
+            take = self._pending.get if isinstance(answer, Reached) else self._pending.pop
+            pending = take(answer.id, None)
             if pending is not None:
-                pending.answer = answer
-                pending.done.set()
+                pending.take(answer)
         await self._mourn()
 
     async def aclose(self) -> None:
@@ -216,7 +226,7 @@ class Engine:
         how = "together with its template" if status is None else f"with status {status}"
         self._death = f"the engine process ended {how}; its standard error may say why"
         for pending in self._pending.values():
-            pending.done.set()
+            pending.give_up()
         if self._on_death is not None:
             self._on_death()
 
@@ -228,6 +238,10 @@ class PendingSlots:
     def __init__(self, engine: Engine, pending: _Pending) -> None:
         self._engine = engine
         self._pending = pending
+
+    async def reached(self) -> Reached:
+        """Wait until it is known how far they go, which is before their results are there; raises what `results` does."""
+        return await self._engine.reach(self._pending)
 
     async def results(self) -> tuple[SlotResult, ...]:
         """Wait for them.
@@ -246,8 +260,25 @@ class _Pending:
 
     def __init__(self, number: int) -> None:
         self.number = number
+        self.is_told = trio.Event()
+        """It is known how far a turn came, or that this will never be."""
         self.done = trio.Event()
+        self.reached: Reached | None = None
         self.answer: Answer | None = None
+
+    def take(self, answer: Answer) -> None:
+        """Take an answer, or what goes ahead of one."""
+        if isinstance(answer, Reached):
+            self.reached = answer
+            self.is_told.set()
+        else:
+            self.answer = answer
+            self.give_up()
+
+    def give_up(self) -> None:
+        """Nothing more will come."""
+        self.is_told.set()
+        self.done.set()
 
 
 async def read_message(stream: trio.SocketStream) -> bytes | None:

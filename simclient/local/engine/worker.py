@@ -21,6 +21,7 @@ from .messages import (
     Executed,
     Load,
     Loaded,
+    Reached,
     Request,
     Rpc,
     Scout,
@@ -75,6 +76,8 @@ def _serve(channel: socket.socket, begin: Begin) -> None:
                 answer = _answer(engine, request)
         except InputError as error:
             answer = failed(request.id, error)
+        if isinstance(answer, Executed):
+            channel.sendall(frame(_reached(answer)))
         channel.sendall(frame(answer))
 
 
@@ -87,3 +90,8 @@ def _answer(engine: tuple[Source, RpcServer], request: Execute | Scout | Rpc) ->
             return source.look_ahead(request.id, request.most_slots)
         case Rpc():
             return Answered(request.id, rpc.answer(request.body))
+
+
+def _reached(executed: Executed) -> Reached:
+    last = executed.slots[-1]
+    return Reached(executed.id, len(executed.slots), last.slot, last.next_batch, executed.next_slot)

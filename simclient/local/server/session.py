@@ -57,6 +57,7 @@ from ..engine import (
     FoundBatch,
     Note,
     PendingSlots,
+    Reached,
     SlotResult,
     SysvarsRefused,
     TransactionRefused,
@@ -243,16 +244,17 @@ class ServedSession:
         pending = await self._begin_turn(engine, advance, left)
         is_first = True
         while pending is not None:
-            results = await pending.results()
-            self._reach(results[-1])
-            left -= len(results)
+            reached = await pending.reached()
+            self._reach(reached)
+            left -= reached.slots
             await self._discover(engine)
-            pending = await self._begin_turn(engine, advance, left, is_first=False)
+            following = await self._begin_turn(engine, advance, left, is_first=False)
             if is_first:
                 self._announce(advance)
                 is_first = False
-            for result in results:
+            for result in await pending.results():
                 await self._publish(result)
+            pending = following
         self._say(Status(status="executedBlockTransactions"))
 
     async def _begin_turn(
@@ -276,11 +278,11 @@ class ServedSession:
             stop_at=turn.stop_at,
         )
 
-    def _reach(self, result: SlotResult) -> None:
-        if result.next_batch is None:
-            self.position = Position(slot=result.slot)
+    def _reach(self, reached: Reached) -> None:
+        if reached.next_batch is None:
+            self.position = Position(slot=reached.slot)
         else:
-            self.position = Position(slot=self.position.slot, within=(result.slot, result.next_batch))
+            self.position = Position(slot=self.position.slot, within=(reached.slot, reached.next_batch))
         self._discoveries.reach(self.position)
 
     async def _discover(self, engine: Engine) -> None:
