@@ -1,6 +1,6 @@
 """`python -m benchmarks [--quick] [--peer PATH]` prints every figure and writes `bench.json` into the working directory.
 
-A whole run also writes the figures and the chart of the documentation anew, if the working directory has `docs/`.
+A run that is not quick also writes the figures and the chart of the documentation anew, if the working directory has `docs/`.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from .startup import startup_results
 from .tables import write_tables
 from .throughput import throughput_results
 
+_DRAWN = {"anatomy", "throughput", "promptness"}
+"""The parts whose figures stand in the documentation."""
 _CHART, _TABLES = Path("docs/explanation/throughput.svg"), Path("docs/explanation/figures.inc")
 
 
@@ -35,8 +37,9 @@ def main() -> None:
     parser.add_argument("--peer", type=Path, help="client09, the driver of the Rust client, or the folder that has it")
     parser.add_argument(
         "--only",
+        nargs="+",
         choices=["decode", "anatomy", "throughput", "promptness", "comparison", "simulator", "startup"],
-        help="a part",
+        help="some parts",
     )
     arguments = parser.parse_args()
     peer = None if arguments.peer is None else peer_binary(arguments.peer)
@@ -51,13 +54,14 @@ def main() -> None:
     }
     results: list[Result] = []
     for name, measure in parts.items():
-        if arguments.only in (None, name):
+        if not arguments.only or name in arguments.only:
             for result in measure():
                 results.append(result)
                 sys.stdout.write(f"{result}\n")
                 sys.stdout.flush()
     Path("bench.json").write_text(json.dumps([attrs.asdict(result) for result in results], indent=1))
-    if not arguments.quick and arguments.only is None and _CHART.parent.is_dir():
+    is_whole = not arguments.quick and set(arguments.only or parts) >= _DRAWN
+    if is_whole and _CHART.parent.is_dir():
         _CHART.write_text(draw_chart(results))
         _TABLES.write_text(write_tables(results))
 

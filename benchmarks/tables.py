@@ -29,7 +29,7 @@ def write_tables(results: Iterable[Result]) -> str:
         "## Next to other clients\n",
         "Events per second in the user's code; in brackets how many times as many simclient gets.\n",
         _clients(by_name, groups),
-        "CPU seconds per million events, and peak memory in MiB.\n",
+        "CPU seconds per million events, in brackets how many times what simclient takes, and peak memory in MiB.\n",
         _costs(by_name, groups),
         "## What each way of reading costs\n",
         "CPU seconds per million account diffs, the kernel's part included.\n",
@@ -59,14 +59,15 @@ def _clients(figures: _Figures, groups: Sequence[str]) -> str:
 
 
 def _costs(figures: _Figures, groups: Sequence[str]) -> str:
-    programs = (_OURS, _FOUR, *(f"{other} (read)" for other in _OTHERS))
     rows: list[tuple[str, ...]] = []
     for group in groups:
+        ours = figures[f"{group}: {_OURS}", "CPU s/M"].value
         row = [group]
-        for program in programs:
+        for program in (_OURS, _FOUR, *(f"{other} (read)" for other in _OTHERS)):
             cpu = figures.get((f"{group}: {program}", "CPU s/M"))
             peak = figures.get((f"{group}: {program}", "MiB peak"))
-            row.append("" if cpu is None or peak is None else f"{cpu.value:.1f} s, {peak.value:.0f}")
+            ratio = "" if cpu is None or program == _OURS else f" ({cpu.value / ours:.1f} x)"
+            row.append("" if cpu is None or peak is None else f"{cpu.value:.1f} s{ratio}, {peak.value:.0f}")
         rows.append(tuple(row))
     return _table(("stream", "simclient", "4 subscriptions", *_OTHERS), rows)
 
