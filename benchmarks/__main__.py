@@ -17,6 +17,7 @@ from .anatomy import anatomy_results
 from .chart import draw_chart
 from .comparison import comparison_results
 from .decode import decode_results
+from .floor import floor_results
 from .programs import peer_binary
 from .promptness import promptness_results
 from .results import Result
@@ -25,7 +26,7 @@ from .startup import startup_results
 from .tables import write_tables
 from .throughput import throughput_results
 
-_DRAWN = {"anatomy", "throughput", "promptness"}
+_DRAWN = {"floor", "anatomy", "throughput", "promptness"}
 """The parts whose figures stand in the documentation."""
 _CHART, _TABLES = Path("docs/explanation/throughput.svg"), Path("docs/explanation/figures.inc")
 
@@ -38,13 +39,14 @@ def main() -> None:
     parser.add_argument(
         "--only",
         nargs="+",
-        choices=["decode", "anatomy", "throughput", "promptness", "comparison", "simulator", "startup"],
+        choices=["decode", "floor", "anatomy", "throughput", "promptness", "comparison", "simulator", "startup"],
         help="some parts",
     )
     arguments = parser.parse_args()
     peer = None if arguments.peer is None else peer_binary(arguments.peer)
     parts: dict[str, Callable[[], Iterator[Result]]] = {
         "decode": lambda: decode_results(quick=arguments.quick),
+        "floor": lambda: floor_results(quick=arguments.quick),
         "anatomy": lambda: anatomy_results(quick=arguments.quick),
         "throughput": lambda: throughput_results(quick=arguments.quick, peer=peer),
         "promptness": lambda: promptness_results(quick=arguments.quick),

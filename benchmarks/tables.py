@@ -39,6 +39,8 @@ def write_tables(results: Iterable[Result]) -> str:
         "## Where the microseconds go\n",
         "CPU time of one account diff, without sockets, in µs.\n",
         _anatomy(by_name),
+        "What no reader in Python can avoid, each on its own, in µs.\n",
+        _floor(by_name),
     ]
     return "\n".join(parts)
 
@@ -97,6 +99,15 @@ def _anatomy(figures: _Figures) -> str:
         found = [figures.get((f"share of account diffs {column}: {stage}", "µs")) for column in columns]
         rows.append((stage, *("" if one is None else f"{max(0.0, one.value):.2f}" for one in found)))
     return _table(("stage", *columns), rows)
+
+
+def _floor(figures: _Figures) -> str:
+    sizes = ("600 B", "4096 B")
+    rows: list[tuple[str, ...]] = []
+    for step in ("receive from the kernel", "copy", "scan as JSON", "scan as JSON, make objects"):
+        found = [figures[f"floor of account diffs {size}: {step}", "µs"] for size in sizes]
+        rows.append((step, *(f"{one.value:.2f}" for one in found)))
+    return _table(("step", *sizes), rows)
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
