@@ -22,11 +22,12 @@ async def record(
     $ simclient record --local --output market.recording
     $ simclient local --replay paid.recording
 
-    Only what was watched is in the recording. `simclient run --record` keeps one beside the events of a run.
+    Only what was watched is in the recording; of a parallel run it is a folder, with a file for each part. `simclient run --record` keeps
+    one beside the events of a run.
 
     Args:
         url: The server, a host or a ws:// or wss:// URL; by default what SIMULATOR_URL holds.
-        output: The recording to write.
+        output: The recording to write; with --parallel the folder.
         options: All else, as for `simclient run`.
 
     Raises:

@@ -20,6 +20,8 @@ class SessionOptions(Place):
 
     advance: Annotated[int | None, Parameter(env_var="SIMULATOR_ADVANCE_COUNT")] = None
     """How many slots are asked for at a time; 100 by default."""
+    parallel: Annotated[bool, FLAG, Parameter(env_var="SIMULATOR_PARALLEL")] = False
+    """Have the server split the range, and run the parts at the same time; each begins with the state that was recorded."""
     account_diffs: Annotated[tuple[str, ...], REPEATABLE] = ()
     """A program: watch every account that it owns. Repeatable."""
     account: Annotated[tuple[str, ...], REPEATABLE] = ()
@@ -51,8 +53,6 @@ class RunOptions(SessionOptions):
 
     instructions: Annotated[bool, FLAG] = False
     """Also write the instructions of transactions, for --idl of `logs`, `diffs` and `report`; lines become about twice as long."""
-    parallel: Annotated[bool, FLAG, Parameter(env_var="SIMULATOR_PARALLEL")] = False
-    """Have the server split the range, and run the parts at the same time; each begins with the state that was recorded."""
     fail_on_diff: Annotated[bool, FLAG, Parameter(env_var="SIMULATOR_FAIL_ON_DIFF")] = False
     """Exit with 3 if the server finds that the replay differs from what was recorded."""
     plan: Annotated[bool, FLAG, Parameter(env_var="SIMULATOR_PLAN")] = False

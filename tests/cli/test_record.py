@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -67,13 +68,23 @@ def test_a_session_is_recorded_by_a_command_of_its_own(
     assert "80 notifications" in told(recording)
 
 
+def test_the_parts_of_a_parallel_session_are_recorded_into_a_folder(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path, payments: Path
+) -> None:
+    """Which is served again as a whole."""
+    folder = tmp_path / "parts"
+    assert main(["record", "--local", "--bundle", str(payments), *WATCH, "--parallel", "--output", str(folder)]) == 0
+    assert f"simclient local --replay {folder}" in capfd.readouterr().err
+    assert sorted(file.suffix for file in folder.iterdir()) == [".recording"] * (os.cpu_count() or 1)
+
+
 @pytest.mark.parametrize(
     ("tokens", "text"),
     [
         ([], "--output requires an argument"),
         (["--output", "-"], "a recording needs a file; name one"),
         (["--output", "/no/such/folder/x.recording"], "there is no directory /no/such/folder"),
-        (["--output", "x.recording", "--parallel"], "Unknown option: --parallel"),
+        (["--output", "x.recording", "--plan"], "Unknown option: --plan"),
     ],
 )
 def test_a_recording_that_cannot_be_made_is_refused(
