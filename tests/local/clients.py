@@ -173,3 +173,14 @@ async def get(simulator: Listening, path: str, headers: Mapping[str, str] | None
     """Get a path."""
     async with httpx2.AsyncClient(trust_env=False) as http:
         return await http.get(f"http://127.0.0.1:{simulator.port}{path}", headers=headers)
+
+
+async def handshake_status(simulator: Listening, path: str) -> int:
+    """Return the status that a WebSocket handshake is answered with."""
+    with trio.fail_after(HANG_SECONDS):
+        async with await trio.open_tcp_stream("127.0.0.1", simulator.port) as stream:
+            await stream.send_all(
+                f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+            )
+            return int((await stream.receive_some()).split()[1])

@@ -1,9 +1,9 @@
-"""The data plane, the RPC and the other paths of the simulator, over real sockets and with another client than ours."""
+"""The data plane of the simulator, over real sockets and with another client than ours."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from simclient.local.server.limits import SimulatorLimits
 from simclient.local.server.replay_log import LogLimits
 
 from .blocks import FIRST_SLOT, LAMPORTS, PAYEE_ADDRESS, PAYER_ADDRESS, SYSTEM_PROGRAM, write_payments
-from .clients import Control, Message, closing_code, get, going_on, open_control, open_data, post
+from .clients import Control, Message, closing_code, going_on, handshake_status, open_control, open_data, post
 
 LAST_SLOT = FIRST_SLOT + 4
 PROGRAM = {"address_type": "program"}
@@ -26,9 +26,6 @@ def slots(messages: list[Message]) -> list[int]:
     """Return the slots of the notifications, without the end markers."""
     results = [m["params"]["result"] for m in messages if "result" in m["params"]]
     return [result["context"]["slot"] if "context" in result else result["slot"] for result in results]
-
-
-# Subscriptions
 
 
 @pytest.mark.parametrize(
@@ -126,13 +123,20 @@ async def test_without_a_cursor_everything_comes(payments: Path) -> None:
             assert slots(await data.until_complete()) == list(range(FIRST_SLOT, LAST_SLOT + 1))
 
 
-async def test_without_a_cursor_what_is_kept_comes(tmp_path: Path) -> None:
-    """Where the oldest notifications were dropped, a subscription without `replayFromSlot` begins with the oldest that is left."""
-    path = write_payments(tmp_path / "many.bundle", slots=20, payments=5)
+@asynccontextmanager
+async def forgetful_run(folder: Path) -> AsyncGenerator[tuple[LocalSimulator, Control]]:
+    """Execute ten slots of twenty in a simulator that keeps the notifications of the last few."""
+    path = write_payments(folder / "many.bundle", slots=20, payments=5)
     limits = SimulatorLimits(notifications=LogLimits(memory_bytes=20_000, disk_bytes=0))
     async with open_local_simulator([path], limits=limits) as simulator, open_control(simulator) as control:
         await control.create(FIRST_SLOT, FIRST_SLOT + 19)
         await control.advance(10)
+        yield simulator, control
+
+
+async def test_without_a_cursor_what_is_kept_comes(tmp_path: Path) -> None:
+    """Where the oldest notifications were dropped, a subscription without `replayFromSlot` begins with the oldest that is left."""
+    async with forgetful_run(tmp_path) as (simulator, control):
         async with open_data(simulator, control) as data:
             assert "result" in await data.subscribe(1, "accountDiffSubscribe", PAYEE_ADDRESS)
             await control.advance(10)
@@ -144,11 +148,7 @@ async def test_without_a_cursor_what_is_kept_comes(tmp_path: Path) -> None:
 
 async def test_what_is_no_longer_kept_cannot_be_replayed(tmp_path: Path) -> None:
     """A replay from before the oldest notification kept is refused, not begun with a hole."""
-    path = write_payments(tmp_path / "many.bundle", slots=20, payments=5)
-    limits = SimulatorLimits(notifications=LogLimits(memory_bytes=20_000, disk_bytes=0))
-    async with open_local_simulator([path], limits=limits) as simulator, open_control(simulator) as control:
-        await control.create(FIRST_SLOT, FIRST_SLOT + 19)
-        await control.advance(10)
+    async with forgetful_run(tmp_path) as (simulator, control):
         async with open_data(simulator, control) as data:
             answer = await data.subscribe(1, "accountDiffSubscribe", PAYEE_ADDRESS, replayFromSlot=FIRST_SLOT)
 
@@ -310,99 +310,3 @@ async def test_closed_sessions_are_kept_within_bounds(payments: Path, limits: Si
             with trio.fail_after(30):
                 while await handshake_status(simulator, first.endpoint) != 404:
                     await trio.lowlevel.checkpoint()
-
-
-# RPC and other paths
-
-
-async def test_the_state_is_that_after_the_last_slot(payments: Path) -> None:
-    """The RPC endpoint answers from the state after the last slot that was executed."""
-    async with open_local_simulator([payments]) as simulator, open_control(simulator) as control:
-        await control.create(FIRST_SLOT, LAST_SLOT)
-        await control.advance(2)
-        answer = (await post(simulator, control.endpoint, "getBalance", PAYEE_ADDRESS)).json()
-
-    assert answer["result"] == {"context": answer["result"]["context"], "value": LAMPORTS + 2_000_001}
-    assert answer["result"]["context"]["slot"] == FIRST_SLOT + 1
-
-
-async def test_rpc_before_the_bundle_is_loaded_is_not_ready(payments: Path) -> None:
-    """Until the engine has loaded the endpoint answers 503, and afterwards 200."""
-    async with open_local_simulator([payments]) as simulator, open_control(simulator) as control:
-        params = {"startSlot": FIRST_SLOT, "endSlot": LAST_SLOT, "signerFilter": [], "sendSummary": False, "agents": []}
-        endpoint = (await control.ask("createBacktestSession", params))["params"]["rpc_endpoint"]
-        early = await post(simulator, endpoint, "getSlot")
-        await control.until("readyForContinue")
-        later = await post(simulator, endpoint, "getSlot")
-
-    assert (early.status_code, early.headers["retry-after"], later.status_code) == (503, "1", 200)
-
-
-async def test_an_unknown_session_has_no_endpoint(payments: Path) -> None:
-    """RPC and WebSocket of a session that is not there are answered with 404."""
-    async with open_local_simulator([payments]) as simulator:
-        assert (await post(simulator, "/backtest/nobody", "getSlot")).status_code == 404
-        assert await handshake_status(simulator, "/backtest/nobody") == 404
-
-
-async def test_the_ranges_are_those_of_the_bundles(payments: Path) -> None:
-    """`/available-ranges` says what can be replayed."""
-    async with open_local_simulator([payments]) as simulator:
-        [served] = (await get(simulator, "/available-ranges")).json()
-
-    assert (served["bundle_start_slot"], served["max_bundle_end_slot"]) == (FIRST_SLOT, LAST_SLOT)
-
-
-@pytest.mark.parametrize("of", [lambda path: path, str, lambda path: [str(path)]], ids=["path", "text", "list"])
-async def test_one_bundle_may_be_named_alone(payments: Path, of: Callable[[Path], Path | str | list[str]]) -> None:
-    """A path, a text or several: each names files, never the letters of a text."""
-    async with open_local_simulator(of(payments)) as simulator:
-        [served] = (await get(simulator, "/available-ranges")).json()
-        assert served["bundle_start_slot"] == FIRST_SLOT
-
-
-@pytest.mark.parametrize(("path", "status"), [("/", 404), ("/backtest", 426), ("/available-ranges/x", 404)])
-async def test_other_paths_are_refused(payments: Path, path: str, status: int) -> None:
-    """What is not served is refused with a typed body."""
-    async with open_local_simulator([payments]) as simulator:
-        answer = await get(simulator, path)
-
-    assert (answer.status_code, set(answer.json()["error"])) == (status, {"kind", "message"})
-
-
-@pytest.mark.parametrize("headers", [{"host": "evil.example"}, {"origin": "https://evil.example"}])
-@pytest.mark.parametrize("path", ["/available-ranges", "/backtest"])
-async def test_web_pages_are_refused(payments: Path, path: str, headers: dict[str, str]) -> None:
-    """A foreign Host or Origin is answered with 403 on every path."""
-    async with open_local_simulator([payments]) as simulator:
-        assert (await get(simulator, path, headers)).status_code == 403
-
-
-async def test_a_bundle_put_in_anothers_place_is_read_anew(tmp_path: Path) -> None:
-    """A session begun after the file was replaced has the new file's state; one that runs goes on with the old one's."""
-    path = write_payments(tmp_path / "b.bundle")
-    async with open_local_simulator([path]) as simulator, open_control(simulator) as before:
-        await before.create(FIRST_SLOT, LAST_SLOT)
-        write_payments(tmp_path / "new.bundle", payments=2).rename(path)
-        gains = []
-        async with open_control(simulator) as after:
-            await after.create(FIRST_SLOT, LAST_SLOT)
-            for control in (before, after):
-                await control.advance(9)
-                balance = (await post(simulator, control.endpoint, "getBalance", PAYEE_ADDRESS)).json()["result"][
-                    "value"
-                ]
-                gains.append((balance - LAMPORTS) // 1_000_000)
-
-    assert gains == [5, 10]
-
-
-async def handshake_status(simulator: LocalSimulator, path: str) -> int:
-    """Return the status that a WebSocket handshake is answered with."""
-    with trio.fail_after(30):
-        async with await trio.open_tcp_stream("127.0.0.1", simulator.port) as stream:
-            await stream.send_all(
-                f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
-            )
-            return int((await stream.receive_some()).split()[1])
