@@ -262,7 +262,8 @@ async def test_the_data_socket_ends_with_its_session(payments: Path) -> None:
 async def open_closed(simulator: LocalSimulator, *, last_slot: int = LAST_SLOT) -> AsyncGenerator[Control]:
     """Run a session up to `last_slot`, and close it, as the official client does when it has read `completed`."""
     async with open_control(simulator) as control:
-        await control.create(FIRST_SLOT, LAST_SLOT)
+        # The place of a session that was closed is free a moment after the answer, when its engine has ended.
+        await control.create(FIRST_SLOT, LAST_SLOT, capacityWaitTimeoutSecs=30)
         await control.advance(last_slot - FIRST_SLOT + 1)
         assert (await control.ask("closeBacktestSession"))["method"] == "success"
         yield control
@@ -291,7 +292,7 @@ async def test_nothing_else_of_a_closed_session_is_left(payments: Path) -> None:
             assert await closing_code(data.socket) == 1001
             session = {"session_id": control.session_id, "last_sequence": None}
             refused = await again.ask("attachBacktestSession", session)
-            await again.create(FIRST_SLOT, LAST_SLOT)
+            await again.create(FIRST_SLOT, LAST_SLOT, capacityWaitTimeoutSecs=30)
 
     assert "sessionNotFound" in refused["params"]
 
