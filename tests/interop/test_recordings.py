@@ -10,8 +10,10 @@ import pytest
 import trio
 
 from simclient import (
+    AccountData,
     AccountDiff,
     AccountDiffs,
+    BeforeSlot,
     Completed,
     ErrorEvent,
     ExecutedTransaction,
@@ -19,6 +21,7 @@ from simclient import (
     Logs,
     ReadyForContinue,
     RemoteError,
+    ScheduledAction,
     SlotNotification,
     SubscriptionFailed,
     TransactionLogs,
@@ -227,6 +230,31 @@ async def test_account_states_are_replayed_from_recordings_only(recorded: tuple[
             await run(simulator, replay_account_state=True, end=LAST_SLOT + 1)
 
     assert again.raw(AccountDiff) == first.raw(AccountDiff)
+
+
+async def test_accounts_can_be_overridden_in_a_replay_of_states(recorded: tuple[Path, Received]) -> None:
+    """An action that only sets accounts needs no execution: from its slot on they are read as it says."""
+    path, _ = recorded
+    anchor = BeforeSlot(slots=(FIRST_SLOT + 5,))
+    account = AccountData.build(lamports=42, owner=SYSTEM_PROGRAM)
+    posted = ScheduledAction(anchor=anchor, account_overrides={TOKEN_PROGRAM: account})
+    seen: list[int | None] = []
+    async with open_local_simulator(recordings=[path]) as simulator:
+        async with open_backtest_session(
+            simulator.url, start_slot=FIRST_SLOT, end_slot=LAST_SLOT, replay_account_state=True, actions=[posted]
+        ) as session:
+            with trio.fail_after(HANG_SECONDS):
+                async for event in session:
+                    if isinstance(event, Completed):
+                        break
+                    if isinstance(event, ReadyForContinue):
+                        found = await session.rpc.get_account(TOKEN_PROGRAM)
+                        seen.append(None if found is None else found.lamports)
+                        await session.advance(5 if len(seen) < 3 else SLOTS)
+
+    assert seen[0] != 42
+    assert seen[1] != 42
+    assert seen[2] == 42
 
 
 async def test_recorded_account_states_are_listed_to_those_who_ask(recorded: tuple[Path, Received]) -> None:

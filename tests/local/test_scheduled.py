@@ -186,6 +186,15 @@ async def test_what_takes_a_router_is_refused(bundle: Path, params: Message, sai
         await control.create(FIRST_SLOT, LAST_SLOT)
 
 
+async def test_nothing_is_sent_where_nothing_is_executed(bundle: Path) -> None:
+    """A replay of account states cannot send an action's transactions, and says what else can be done."""
+    sent = action({"at": "afterEverySlot"}, pay(1), kind="send")
+    async with open_local_simulator([bundle]) as simulator, open_control(simulator) as control:
+        error = await refusal(control, replayAccountState=True, actions=packed([sent]))
+
+    assert error.startswith("action 0: kind: send is not possible with replayAccountState")
+
+
 # Overrides
 
 
