@@ -165,13 +165,13 @@ async def open_socket(
 async def post(simulator: Listening, endpoint: str, method: str, *params: object) -> httpx2.Response:
     """Post a JSON-RPC request to an endpoint."""
     body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
-    async with httpx2.AsyncClient(trust_env=False) as http:
+    async with httpx2.AsyncClient(trust_env=False, timeout=HANG_SECONDS) as http:
         return await http.post(f"http://127.0.0.1:{simulator.port}{endpoint}", json=body)
 
 
 async def get(simulator: Listening, path: str, headers: Mapping[str, str] | None = None) -> httpx2.Response:
     """Get a path."""
-    async with httpx2.AsyncClient(trust_env=False) as http:
+    async with httpx2.AsyncClient(trust_env=False, timeout=HANG_SECONDS) as http:
         return await http.get(f"http://127.0.0.1:{simulator.port}{path}", headers=headers)
 
 
