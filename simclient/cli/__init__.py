@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 __all__ = ["main"]
 
+_CANCELLED = 130
 _EXTRA_PACKAGES = frozenset({"cyclopts", "rich"})
 
 
@@ -21,6 +22,8 @@ def main(tokens: Sequence[str] | None = None) -> int:
     """
     try:
         from .app import run_command
+    except KeyboardInterrupt:  # while it is being imported
+        return _CANCELLED
     except ModuleNotFoundError as error:
         if error.name not in _EXTRA_PACKAGES:
             raise

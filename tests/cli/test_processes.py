@@ -60,6 +60,34 @@ def test_an_interrupted_run_still_writes_its_summary(
     assert "Traceback" not in err
 
 
+def test_an_interrupted_recording_keeps_what_came(tmp_path: Path, many_payments: Path) -> None:
+    """It says so in itself, and can be served."""
+    output = tmp_path / "x.recording"
+    with process("record", "--local", "--bundle", str(many_payments), *WATCH, "--output", str(output)) as record:
+        wait_for_session(record)
+        record.send_signal(signal.SIGINT)
+        _, err = record.communicate(timeout=HANG_SECONDS)
+
+    assert record.returncode == 130, err
+    assert "Traceback" not in err
+    told = subprocess.run(
+        [*SIMCLIENT, "bundle", "info", str(output)], capture_output=True, text=True, timeout=HANG_SECONDS, check=True
+    )
+    assert "ended: cancelled" in told.stdout
+
+
+def test_an_interrupted_view_of_events_ends_quietly(many_payments: Path) -> None:
+    """What was shown was whole lines."""
+    with process("logs", "--local", "--bundle", str(many_payments), "--program", SYSTEM_PROGRAM, "--json") as logs:
+        assert logs.stdout is not None
+        json.loads(logs.stdout.readline())
+        logs.send_signal(signal.SIGINT)
+        out, err = logs.communicate(timeout=HANG_SECONDS)
+
+    assert (logs.returncode, err) == (130, "")
+    assert all(json.loads(line) for line in out.splitlines())
+
+
 def test_a_second_interrupt_leaves_at_once(many_payments: Path) -> None:
     """Here the first one waits for a reader that takes nothing."""
     with process("run", "--local", "--bundle", str(many_payments), *WATCH, "--output", "-") as run:

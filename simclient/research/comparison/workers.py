@@ -81,12 +81,13 @@ def _in_process(work: Work) -> Collector | SimClientError:
     done = subprocess.run(  # noqa: S603 - our own module
         [sys.executable, "-m", f"{__package__}.worker"],
         input=pickle.dumps(work),
-        stdout=subprocess.PIPE,
+        capture_output=True,  # Ctrl-C ends it too, and what it would say then helps nobody
         env=environment,
         check=False,
     )
     if done.returncode:
-        return SimClientError(f"a process that compared lines ended with exit code {done.returncode}")
+        said = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2] or "it said nothing"
+        return SimClientError(f"a process that compared lines ended with exit code {done.returncode}: {said}")
 
     answer: Collector | SimClientError = pickle.loads(done.stdout)  # noqa: S301
     return answer
