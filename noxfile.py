@@ -125,7 +125,9 @@ def oldest(session: nox.Session) -> None:
 def audit(session: nox.Session) -> None:
     """Ask the advisory database about every pinned dependency that users get."""
     install(session, "audit")
-    session.run("pip-audit", "--disable-pip", "--require-hashes", "-r", "requirements/test.txt", *session.posargs)
+    session.run(
+        "pip-audit", "--strict", "--disable-pip", "--require-hashes", "-r", "requirements/test.txt", *session.posargs
+    )
 
 
 @nox.session
