@@ -14,25 +14,33 @@ project_copyright = "the simclient authors, MIT licence"
 release = metadata.version("simclient")
 
 extensions = [
-    "myst_parser",
+    "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
     "sphinxcontrib_trio",
-    "attribute_docstrings",
+    "autodoc_taste",
     "built_links",
     "command_reference",
     "error_reference",
 ]
 exclude_patterns = ["_build", "changelog.d"]
 
+default_role = "code"  # one backtick in docstrings, as in Markdown
+smartquotes_action = "D"  # dashes; quotation marks are often JSON's
+
 html_theme = "furo"
 html_title = f"simclient {release}"
 html_static_path = ["_static"]
+pygments_dark_style = "github-dark"
 html_css_files = ["pages.css"]
 
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
+
+nb_execution_mode = "force"  # what the notebook shows is what came out now
+nb_execution_in_temp = True
+nb_execution_raise_on_error = True
 
 autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True}

@@ -13,6 +13,8 @@ from simclient.cli.app import build_app
 
 _FIRST_COMMAND = re.compile(r"^\.\. _cyclopts-simclient-\w+:$", re.MULTILINE)
 _EXAMPLES = re.compile(r"(?:^\$ .*\n)+", re.MULTILINE)
+_OPTION = re.compile(r"(?<![\w`-])(--[a-z][a-z-]*)(?![\w`-])")
+"""In running text, where its hyphens would become a dash."""
 _CHOICES_AND_DEFAULTS = re.compile(r"(?<!`)`(?!`)([^`\n]+)`(?!`)")
 
 
@@ -26,8 +28,12 @@ class Commands(SphinxDirective):
         text = build_app(is_listing=False).generate_docs(output_format="rst")
         first = _FIRST_COMMAND.search(text)
         assert first is not None
-        text = _EXAMPLES.sub(_as_block, text[first.start() :])
-        text = _CHOICES_AND_DEFAULTS.sub(r"``\1``", text)
+        text = _CHOICES_AND_DEFAULTS.sub(r"``\1``", text[first.start() :])
+        text = "".join(
+            line if line.startswith(("$", "``")) else _OPTION.sub(r"``\1``", line)
+            for line in text.splitlines(keepends=True)
+        )
+        text = _EXAMPLES.sub(_as_block, text)
         return self.parse_text_to_nodes(text, allow_section_headings=True)
 
 

@@ -18,8 +18,16 @@ DOC = re.compile(r"\{doc\}`(?:[^`<]*<)?([^`<>]+)>?`")
 def targets(page: Path) -> list[Path]:
     text = page.read_text(encoding="utf-8")
     files = [found for pattern in (LINK, INCLUDED) for found in pattern.findall(text)]
-    pages = [f"{found}.md" for found in DOC.findall(text)]
-    return [(ROOT / "docs" / name[1:]) if name.startswith("/") else page.parent / name for name in files + pages]
+    return [located(page, name) for name in files] + [page_of(located(page, name)) for name in DOC.findall(text)]
+
+
+def located(page: Path, name: str) -> Path:
+    return (ROOT / "docs" / name[1:]) if name.startswith("/") else page.parent / name
+
+
+def page_of(document: Path) -> Path:
+    notebook = document.with_name(f"{document.name}.ipynb")
+    return notebook if notebook.exists() else document.with_name(f"{document.name}.md")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)

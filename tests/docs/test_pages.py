@@ -14,17 +14,19 @@ SHOWN = ("", "text", "json", "toml", "ini")
 NOT_RUN = (
     "it installs the package",
     "it is how CI itself runs",
+    "it is how one works, not how CI does",
     "it asks for a key",
     "it needs a node of Solana",
-    "it downloads from another repository",
+    "it downloads a day",
     "it changes the reader's shell",
     "it needs a session that was left",
+    "only a hosted service does that",
 )
 """The reasons there may be for a block that is not run."""
 HIDDEN = {"changelog.d", "_build"}
 
 PAGES = [
-    ROOT / "README.md",
+    *sorted(ROOT.glob("*.md")),
     *(page for page in sorted((ROOT / "docs").rglob("*.md")) if not HIDDEN & set(page.relative_to(ROOT).parts)),
 ]
 TUTORIAL = [page for page in PAGES if page.parent.name == "tutorial"]

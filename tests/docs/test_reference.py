@@ -29,7 +29,7 @@ def value_of(name: str) -> object:
     return getattr(import_module(package), attribute)
 
 
-@pytest.mark.parametrize("package", ["", ".local", ".research", ".rpc", ".testing"])
+@pytest.mark.parametrize("package", ["", ".local", ".notebook", ".research", ".rpc", ".testing"])
 def test_every_public_name_has_an_entry(package: str) -> None:
     """By whatever name it is offered; exceptions stand on the page about errors, which takes them from the classes."""
     module = import_module(f"simclient{package}")

@@ -1,4 +1,4 @@
-"""Every program in docs/examples runs as it stands there, on the embedded simulator."""
+"""Every program in docs/examples, and every notebook of the pages, runs as it stands there, on the embedded simulator."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from simclient.local.whirlpool import import_whirlpool
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "examples"
 EXAMPLES = sorted(FOLDER.glob("*.py"))
-NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+NOTEBOOKS = sorted((FOLDER.parent / "how-to").glob("*.ipynb"))
 ARCHIVE = Path(__file__).resolve().parents[1] / "local" / "data" / "whirlpool"
 HANG_SECONDS = 120
 
@@ -31,8 +31,9 @@ PRINTED = {
 
 
 def test_there_are_examples() -> None:
-    """The folder was found."""
+    """The folders were found."""
     assert {*PRINTED} <= {example.name for example in EXAMPLES}
+    assert NOTEBOOKS
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
