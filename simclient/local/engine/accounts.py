@@ -82,7 +82,7 @@ def read_modified(account: ModifiedAccount) -> tuple[Pubkey, Account]:
 
 def account_state(account: Account | None) -> AccountState | None:
     """Return what is said of an account; None where it does not exist."""
-    if account is None or is_absent(account):
+    if account is None or not account.lamports:
         return None
 
     data = account.data

@@ -45,7 +45,10 @@ __all__ = [
     "Scouted",
     "failed",
     "frame",
+    "frame_into",
 ]
+
+_ENCODER = msgspec.msgpack.Encoder()
 
 BUNDLE, RECORDING = "bundle", "recording"
 """What a template process has loaded: its first argument; the second is the file."""
@@ -266,5 +269,11 @@ Answer = Prepared | Loaded | Scouted | Reached | Executed | Answered | Failed
 
 def frame(message: Request | Answer) -> bytes:
     """Return the bytes of a message."""
-    body = msgspec.msgpack.encode(message)
+    body = _ENCODER.encode(message)
     return len(body).to_bytes(LENGTH_BYTES, "little") + body
+
+
+def frame_into(buffer: bytearray, message: Answer) -> None:
+    """Put the bytes of a message in the place of what a buffer holds; so what is large is not allocated anew each time."""
+    _ENCODER.encode_into(message, buffer, LENGTH_BYTES)
+    buffer[:LENGTH_BYTES] = (len(buffer) - LENGTH_BYTES).to_bytes(LENGTH_BYTES, "little")

@@ -41,7 +41,6 @@ __all__ = ["Engine", "PendingSlots", "read_message", "refusal"]
 
 _AnswerT = TypeVar("_AnswerT", Loaded, Scouted, Executed, Answered)
 
-_READ_BYTES = 256 * 2**10
 _U64_MAX = 2**64 - 1
 _UNWRITTEN_REQUESTS = 64
 """Requests waiting for the socket; more callers wait their turn."""
@@ -281,25 +280,26 @@ class _Pending:
         self.done.set()
 
 
-async def read_message(stream: trio.SocketStream) -> bytes | None:
+async def read_message(stream: trio.SocketStream) -> bytearray | None:
     """Read one message of a process; None where the stream ends, or is out of step."""
     length = await _read_exactly(stream, LENGTH_BYTES)
     size = LONGEST_MESSAGE_BYTES if length is None else int.from_bytes(length, "little")
     return await _read_exactly(stream, size) if size < LONGEST_MESSAGE_BYTES else None
 
 
-async def _read_exactly(stream: trio.SocketStream, size: int) -> bytes | None:
-    buffer = bytearray()
+async def _read_exactly(stream: trio.SocketStream, size: int) -> bytearray | None:
+    buffer = bytearray(size)
+    rest = memoryview(buffer)
     try:
-        while len(buffer) < size:
-            chunk = await stream.receive_some(min(_READ_BYTES, size - len(buffer)))
-            if not chunk:
+        while rest:
+            count = await stream.socket.recv_into(rest)
+            if not count:
                 return None
-            buffer += chunk
-    except (trio.BrokenResourceError, trio.ClosedResourceError):
+            rest = rest[count:]
+    except (OSError, trio.ClosedResourceError):
         return None
 
-    return bytes(buffer)
+    return buffer
 
 
 def refusal(failed: Failed) -> InputError:

@@ -22,7 +22,7 @@ from solders.transaction_metadata import FailedTransactionMetadata, SimulatedTra
 
 from ...errors import BundleError, InputError
 from ..bundle import BundleAccount, BundleSlot, Signatures
-from .accounts import ABSENT, account_state, address_text, decimals_of, holding_of, is_absent, read_modified
+from .accounts import ABSENT, account_state, address_text, decimals_of, holding_of, read_modified
 from .facts import AccountState, Holding
 from .messages import ModifiedAccount
 from .transactions import Keys, keys_of, raise_compute_limit
@@ -202,7 +202,7 @@ class Machine:
     def get_account(self, address: Pubkey) -> Account | None:
         """Return an account; None where it does not exist."""
         account = self.svm.get_account(address)
-        return None if is_absent(account) else account
+        return account if account is not None and account.lamports else None
 
     def decimals(self, mint: str) -> int:
         """Return the decimals of a mint."""

@@ -28,10 +28,15 @@ from .messages import (
     Scouted,
     failed,
     frame,
+    frame_into,
 )
 from .rpc import RpcServer
 
 __all__ = ["Begin", "Source", "serve"]
+
+
+_UNREAD_BYTES = 2 * 2**20
+"""Of answers that the kernel keeps for the server: with room for a whole turn the engine goes on while the server reads."""
 
 
 class Source(Protocol):
@@ -56,6 +61,8 @@ Begin = Callable[[Load], tuple[Source, RpcServer]]
 
 def serve(channel: socket.socket, begin: Begin) -> None:
     """Serve one session until the server leaves, which it may do with answers unread."""
+    with suppress(OSError):  # macOS refuses what Linux cuts down to what it allows
+        channel.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _UNREAD_BYTES)
     with suppress(ConnectionResetError, BrokenPipeError):
         _serve(channel, begin)
 
@@ -64,6 +71,7 @@ def _serve(channel: socket.socket, begin: Begin) -> None:
     decoder = msgspec.msgpack.Decoder(Request)
     engine: tuple[Source, RpcServer] | None = None
     requests = channel.makefile("rb")
+    buffer = bytearray()
     while (length := requests.read(LENGTH_BYTES)) and len(length) == LENGTH_BYTES:
         request = decoder.decode(requests.read(int.from_bytes(length, "little")))
         answer: Answer
@@ -78,7 +86,8 @@ def _serve(channel: socket.socket, begin: Begin) -> None:
             answer = failed(request.id, error)
         if isinstance(answer, Executed):
             channel.sendall(frame(_reached(answer)))
-        channel.sendall(frame(answer))
+        frame_into(buffer, answer)
+        channel.sendall(buffer)
 
 
 def _answer(engine: tuple[Source, RpcServer], request: Execute | Scout | Rpc) -> Answer:
