@@ -92,11 +92,11 @@ async def test_the_next_turn_is_asked_for_before_the_results_of_this_one_are_rea
         first = await engine.begin(most_slots=2)
         reached = await first.reached()
         second = await engine.begin(most_slots=1)
-        results = [*await first.results(), *await second.results()]
+        results, following = await first.results(), await second.results()
 
-    assert (reached.slots, reached.slot, reached.next_batch) == (2, FIRST_SLOT + 1, None)
-    assert reached.next_slot == FIRST_SLOT + 2
-    assert [result.slot for result in results] == [FIRST_SLOT, FIRST_SLOT + 1, FIRST_SLOT + 2]
+    assert [result.slot for result in results] == [FIRST_SLOT + index for index in range(reached.slots)]
+    assert (reached.slot, reached.next_batch, reached.next_slot) == (results[-1].slot, None, results[-1].slot + 1)
+    assert [result.slot for result in following] == [reached.next_slot]
 
 
 async def test_a_turn_that_is_refused_says_so_at_once(payments: Path) -> None:
