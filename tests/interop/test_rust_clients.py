@@ -43,7 +43,7 @@ TOKEN_PROGRAM: Final = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"
 SYSTEM_PROGRAM: Final = "11111111111111111111111111111111"
 SPLIT_SLOTS: Final = 60
 """Of the market's 240 slots: a parallel run has four sub-sessions."""
-HANG_SECONDS: Final = 60.0
+HANG_SECONDS: Final = 150.0
 """A run takes 1 to 10 s, most of it the client's backoff."""
 DRIVERS: Final = ("driver09", "driver028")
 FOLDER: Final = Path(os.environ.get("SIMCLIENT_PEER", "unset"))
@@ -246,8 +246,9 @@ def row(driver: str, scenario: str, results: Sequence[RustRun], *, is_parallel: 
     endings = Counter(result.outcome for result in results)
     counts = ", ".join(f"{count} {ending}" for ending, count in endings.items())
     lost, doubled = sum(result.lost for result in completed), sum(result.doubled for result in completed)
+    whole = sum(result.is_whole for result in results)
     kind = "parallel" if is_parallel else "single"
-    return f"{driver:10} {scenario:28} {kind:8} {counts}; lost {lost}, doubled {doubled}"
+    return f"{driver:10} {scenario:38} {kind:8} {whole} whole; {counts}; lost {lost}, doubled {doubled}"
 
 
 def main() -> int:
