@@ -109,7 +109,7 @@ def package(session: nox.Session) -> None:
     session.run(*pip, "--require-hashes", "-r", "requirements/core.txt", external=True)
     session.run(*pip, "--no-deps", *map(str, dist.glob("*.whl")), external=True)
     environment = {"SIMCLIENT_DIST": str(dist), "SIMCLIENT_CORE": str(core)}
-    session.run("pytest", "tests/package", *session.posargs, env=environment)
+    session.run("pytest", "--confcutdir=tests/package", "tests/package", *session.posargs, env=environment)
 
 
 @nox.session

@@ -16,8 +16,6 @@ from simclient.session.inbox import Event
 
 from .cells import FIRST_SLOT, TOKEN_PROGRAM, WATCH
 
-pytest_plugins = ["simclient.testing.fixtures"]
-
 
 def config(simulator: NotebookSimulator, output: Path, *, slots: int) -> RunConfig:
     return RunConfig(

@@ -53,8 +53,6 @@ from .cells import (
     wait_until_ready,
 )
 
-pytest_plugins = ["simclient.testing.fixtures"]
-
 QUICK = Limits(reconnect=BudgetLimits(first_delay_seconds=0.01), closing_seconds=0.5)
 
 

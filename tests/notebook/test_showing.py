@@ -14,8 +14,6 @@ from simclient.research import RunConfig, RunResult, Table, compare_runs, read_r
 
 from .cells import FIRST_SLOT, TOKEN_PROGRAM, WATCH, open_session, wait_until_ready
 
-pytest_plugins = ["simclient.testing.fixtures"]
-
 HOSTILE = "<script>alert(1)</script>"
 
 
