@@ -26,6 +26,7 @@ PULSE = "pulse:"
 """How the name of a `status` event or a signature begins that goes on with the `time.monotonic_ns` of its sending."""
 
 _ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+_CHARACTER_OF_BYTE = (_ALPHABET * 5)[:256].encode()
 _SIGNATURE_CHARACTERS = 70
 """Random ones, followed by `N` and the number."""
 _BASE58_CHARACTERS = 86
@@ -87,7 +88,12 @@ def _with_slot(render: Render, number: int, count: int, chance: random.Random) -
 
 
 def _signature(number: int, chance: random.Random) -> str:
-    return "".join(chance.choices(_ALPHABET, k=_SIGNATURE_CHARACTERS)) + f"N{number:017}"
+    return _characters(_SIGNATURE_CHARACTERS, chance) + f"N{number:017}"
+
+
+def _characters(count: int, chance: random.Random) -> str:
+    """Return random characters of base58; that some are a little likelier does not matter here."""
+    return chance.randbytes(count).translate(_CHARACTER_OF_BYTE).decode()
 
 
 def _template(method: str, result: dict[str, object]) -> list[str]:
@@ -165,9 +171,7 @@ def _logs(message_bytes: int) -> Render:
     lines.append(f"Program {PROGRAM} success")
     value = {"signature": "@@signature@@", "err": None, "logs": lines}
     template = _template("logsNotification", {"context": {"slot": 0}, "value": value})
-    return lambda _, chance: _fill(
-        template, {"signature": "J" + "".join(chance.choices(_ALPHABET, k=_BASE58_CHARACTERS))}
-    )
+    return lambda _, chance: _fill(template, {"signature": "J" + _characters(_BASE58_CHARACTERS, chance)})
 
 
 def _transaction(message_bytes: int) -> Render:
