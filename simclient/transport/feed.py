@@ -169,7 +169,12 @@ class Feed:
         if self._at_hand is None or self._unread or self._ending is not None:
             return []
 
-        data = self._read_at_hand(self._at_hand, self._read_bytes)
+        try:
+            data = self._read_at_hand(self._at_hand, self._read_bytes)
+        except OSError as error:
+            self._end(f"it broke ({error})", _ABNORMAL_CLOSURE)
+            return []
+
         return self._take(data) if data else []
 
     async def aclose(self) -> None:
@@ -221,19 +226,23 @@ class Feed:
         self.last_inbound = trio.current_time()
         missing = self._read_bytes - len(data)
         if missing and data and self._at_hand is not None and self._at_hand.is_needed_after_waiting:
-            return data + self._read_at_hand(self._at_hand, missing)
+            with suppress(
+                OSError
+            ):  # what was read is taken first: it may have the server's close frame; the next read says what broke
+                data += self._read_at_hand(self._at_hand, missing)
+            return data
 
         self.has_more = self._at_hand is not None and not missing
         return data
 
     def _read_at_hand(self, at_hand: AtHand, max_bytes: int) -> bytes:
-        """Read what has come; a break is recorded for the next read to tell."""
-        try:
-            data = at_hand.read(max_bytes)
-        except OSError as error:
-            self._end(f"it broke ({error})", _ABNORMAL_CLOSURE)
-            return b""
+        """Read what has come.
 
+        Raises:
+            OSError: The connection is broken.
+        """
+        self.has_more = False
+        data = at_hand.read(max_bytes)
         self.has_more = at_hand.has_more
         if data:
             self.bytes_received += len(data)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
+import struct
 
 import pytest
 import trio
 import trustme
+from wsproto.events import CloseConnection, TextMessage
 
 from simclient.errors import ConnectionLost
 from simclient.transport.feed import Feed, open_feed
@@ -82,3 +85,26 @@ async def test_what_came_before_the_end_is_given_first(garbage: bytes) -> None:
             assert [text for read in await rest_of(feed, len(TEXTS)) for text in read] == TEXTS
             with pytest.raises(ConnectionLost):
                 await feed.receive_batch()
+
+
+async def test_a_close_frame_in_front_of_a_reset_is_what_counts() -> None:
+    """The reason that the server gives is not lost in the break that follows at once."""
+    was_reset = trio.Event()
+
+    async def serve(_: Peer, stream: trio.SocketStream) -> None:
+        tls = trio.SSLStream(stream, theirs(), server_side=True, https_compatible=True)
+        peer = Peer(tls)
+        await peer.accept()
+        await peer.send(TextMessage(data="last"), CloseConnection(code=4001, reason="go away"))
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        await stream.aclose()
+        was_reset.set()
+
+    async with served(serve) as url:
+        secure = url.replace("ws://127.0.0.1", "wss://localhost")
+        async with open_feed(secure, limits=LIMITS, ssl_context=ours()) as feed:
+            await was_reset.wait()
+            assert await feed.receive_batch() == [(False, [b"last"])]
+            with pytest.raises(ConnectionLost, match="go away") as caught:
+                await feed.receive_batch()
+    assert caught.value.code == 4001
