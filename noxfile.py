@@ -39,6 +39,12 @@ LOCKS: dict[str, list[str]] = {
 OLDEST = (*LOCKS["test"], "--resolution", "lowest-direct")
 """What goes into requirements/oldest.txt: every direct dependency in the oldest version that pyproject.toml allows."""
 
+OF_ONE_LIBZSTD = (
+    "tests/local/test_market.py::test_the_code_makes_the_shipped_file",
+    "tests/interop/test_examples.py::test_the_blocks_of_the_examples_are_what_the_archive_gives",
+)
+"""Tests that compare compressed files byte for byte: another libzstd compresses into other bytes."""
+
 FRAGMENT = re.compile(r"[\w-]+\.(added|changed|fixed|removed)\.md")
 """The name of a fragment of the changelog."""
 
@@ -118,7 +124,7 @@ def oldest(session: nox.Session) -> None:
     wheel = build_wheel(session)
     install(session, "oldest")
     session.install("--no-deps", "--force-reinstall", str(wheel))
-    session.run("pytest", *session.posargs)
+    session.run("pytest", *(f"--deselect={test}" for test in OF_ONE_LIBZSTD), *session.posargs)
 
 
 @nox.session
