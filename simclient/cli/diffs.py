@@ -47,8 +47,8 @@ async def diffs(
     from ..errors import InputError
     from ..research.run_file import read_run
     from .diff_output import DiffPrinter
-    from .run import RunOptions
     from .run_config import addresses_of
+    from .run_options import RunOptions
     from .watching import existing_file, load_idls, note_missing_instructions, watch
 
     printer = DiffPrinter(load_idls(idl), is_json=json)

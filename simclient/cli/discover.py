@@ -38,7 +38,7 @@ async def discover(
     from ..session.inbox import Event
     from ..wire.discovery import ProgramExecuted
     from ..wire.responses import DiscoveryBatch
-    from .run import RunOptions
+    from .run_options import RunOptions
     from .watching import Printer, watch
 
     printer = Printer(is_json=json)

@@ -8,7 +8,7 @@ from typing import Annotated
 import attrs
 
 from .options import PATH
-from .run import RunOptions, SessionOptions
+from .run_options import RunOptions, SessionOptions
 
 __all__ = ["record"]
 

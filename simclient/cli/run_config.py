@@ -18,7 +18,7 @@ from ..wire.addresses import address_of
 from ..wire.discovery import ProgramExecuted
 from ..wire.subscriptions import AccountDiffs, Logs, Subscription, Transactions
 from ..wire.urls import control_url, redact
-from .run import RunOptions
+from .run_options import RunOptions
 
 __all__ = [
     "BlockRange",

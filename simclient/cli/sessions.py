@@ -7,7 +7,7 @@ from pathlib import Path
 import attrs
 from cyclopts import App
 
-from .run import RunOptions
+from .run_options import RunOptions
 
 __all__ = ["sessions"]
 

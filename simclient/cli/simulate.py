@@ -43,7 +43,7 @@ async def simulate(
     """
     from ..research.simulation import simulate_after
     from .interrupt import CANCELLED_EXIT_CODE, watch_interrupts
-    from .run import RunOptions
+    from .run_options import RunOptions
     from .simulate_output import print_simulation, read_transaction
     from .watching import open_target
 

@@ -20,8 +20,8 @@ from ..session.inbox import Event
 from ..wire.failures import describe_failure
 from ..wire.responses import ErrorEvent
 from .interrupt import CANCELLED_EXIT_CODE, watch_interrupts
-from .run import RunOptions
 from .run_config import check_options, run_config, server_url
+from .run_options import RunOptions
 from .running import NOT_STARTED_YET, bundle_of, range_of
 from .terminal import clean, print_error
 
