@@ -17,6 +17,7 @@ import trio
 from ..errors import InputError
 from ..protocol.control import ControlMachine
 from ..protocol.progress import SessionProgress
+from ..transport.outside_trio import require_trio
 from ..transport.streams import StreamOpener
 from ..wire.actions import DiagnosticProbeParams, ScheduledAction
 from ..wire.agents import AgentParams
@@ -106,12 +107,14 @@ async def open_backtest_session(
 
     Raises:
         InputError: An argument cannot be used; nothing was sent.
+        LocalProtocolError: This is not a trio program.
         ConnectError: The simulator could not be reached.
         RemoteError: The server refused the session; `payload` says why.
         SimClientError: The session failed and nobody was iterating.
 
     Leaving the block, by its end, an exception or cancellation, takes at most `limits.closing_seconds`.
     """
+    require_trio("open_backtest_session")
     if attach is not None:
         refuse_beside_attach(
             name=name,

@@ -18,6 +18,7 @@ import trio
 
 from ..errors import SimClientError
 from ..protocol.parallel import ParallelMachine
+from ..transport.outside_trio import require_trio
 from ..transport.streams import StreamOpener
 from ..wire.actions import DiagnosticProbeParams, ScheduledAction
 from ..wire.discovery import DiscoveryFilter
@@ -107,6 +108,7 @@ async def open_parallel_session(
 
     Raises:
         InputError: An argument cannot be used; nothing was sent.
+        LocalProtocolError: This is not a trio program.
         ConnectError: The simulator could not be reached.
         RemoteError: The server refused the session; `payload` says why.
         RemoteProtocolError: The server is too old for parallel sessions over one socket.
@@ -114,6 +116,7 @@ async def open_parallel_session(
 
     Leaving the block, by its end, an exception or cancellation, takes at most `limits.closing_seconds`.
     """
+    require_trio("open_parallel_session")
     create = create_request(
         start_slot=start_slot,
         end_slot=end_slot,

@@ -323,8 +323,13 @@ def _check_probe(probe: DiagnosticProbeParams) -> None:
 
 def _distinct(subscriptions: Sequence[Subscription]) -> tuple[Subscription, ...]:
     """Refuse a key that is subscribed twice: its events could not be told apart."""
+    if isinstance(subscriptions, Subscription):
+        raise InputError(f"subscriptions is a list: [{subscriptions!r}]")
+
     seen: set[SubscriptionKey] = set()
     for subscription in subscriptions:
+        if not isinstance(subscription, Subscription):  # pyright: ignore[reportUnnecessaryIsInstance]  # programs are not all checked
+            raise InputError(f"{subscription!r} is no subscription: give AccountDiffs(…), Transactions(…) or Logs(…)")
         for key in keys_of(subscription):
             if key in seen:
                 raise InputError(f"{key.method} of {key.address} is subscribed twice; name it once")

@@ -96,7 +96,10 @@ def _tls_failure(endpoint: Endpoint, error: trio.BrokenResourceError) -> Connect
             advice = "check the host name, the clock, and which authorities are trusted"
             return ConnectError(f"{doing}: its TLS certificate is refused, {why}; {advice}", retryable=False)
         case ssl.SSLError(reason=why) as cause if not isinstance(cause, _CUT_WHILE_SHAKING_HANDS):
-            advice = "check that the port speaks TLS, in a version that is still allowed"
+            advice = (
+                "check that the port speaks TLS, in a version that is still allowed; a server without it, such as a simulator on this"
+                " machine, is ws://"
+            )
             return ConnectError(f"{doing}: no TLS agreement ({why}); {advice}", retryable=False)
         case _:
             return ConnectError(f"{doing}: the connection ended in the TLS handshake; try again")

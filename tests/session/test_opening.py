@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
 import pytest
 import trio
 import trio.testing
 
-from simclient.errors import ConnectError, RemoteError
+from simclient import Transactions, open_client, open_local_simulator, open_parallel_session
+from simclient.errors import ConnectError, InputError, LocalProtocolError, RemoteError
 from simclient.session.managed import open_backtest_session
 from simclient.testing import ControlPeer, open_scripted_server
 from simclient.wire.failures import InvalidRequest
@@ -23,6 +29,42 @@ from .sessions import (
     open_session,
     read_to_the_end,
 )
+
+
+@pytest.mark.parametrize(
+    "open_something",
+    [
+        lambda: open_backtest_session("ws://127.0.0.1:1", start_slot=1, slot_count=1),
+        lambda: open_parallel_session("ws://127.0.0.1:1", start_slot=1, slot_count=1),
+        lambda: open_client("ws://127.0.0.1:1"),
+        lambda: open_local_simulator(),
+    ],
+)
+def test_a_program_without_trio_is_told_what_to_do(
+    open_something: Callable[[], AbstractAsyncContextManager[object]],
+) -> None:
+    """Under asyncio, the first call says how to run it."""
+
+    async def main() -> None:
+        async with open_something():
+            pytest.fail("it cannot be opened here")
+
+    with pytest.raises(LocalProtocolError, match=r"trio\.run"):
+        asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("subscriptions", "said"),
+    [
+        (Transactions(mentions="1" * 32), r"subscriptions is a list: \[Transactions"),
+        (["1" * 32], "is no subscription"),
+    ],
+)
+async def test_what_is_no_list_of_subscriptions_is_refused(subscriptions: Any, said: str) -> None:
+    """Before anything is sent, with what to give instead."""
+    with pytest.raises(InputError, match=said):
+        async with open_backtest_session("ws://127.0.0.1:1", start_slot=1, slot_count=1, subscriptions=subscriptions):
+            pytest.fail("there is nothing to receive")
 
 
 async def test_an_address_where_nobody_listens_is_a_connect_error() -> None:

@@ -216,11 +216,9 @@ def _count(exchanges: Iterable[Exchange]) -> int:
 
 
 def _lists(result: object) -> Iterator[list[object]]:
-    match result:
-        case {"value": list(value)}:
-            yield cast("list[object]", value)
-        case _:
-            return
+    value = cast("dict[str, object]", result).get("value") if isinstance(result, dict) else None
+    if isinstance(value, list):
+        yield cast("list[object]", value)
 
 
 def _read(path: Path) -> list[Exchange]:

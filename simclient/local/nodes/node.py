@@ -135,8 +135,8 @@ class Node:
         if error_found is None:
             return Exchange(request=request, response=response)
 
-        fields = cast("_Json", error_found) if isinstance(error_found, dict) else {}
-        code, message = fields.get("code"), str(fields.get("message", error_found))[:200]
+        fields = cast("_Json", error_found if isinstance(error_found, dict) else {"message": error_found})
+        code, message = fields.get("code"), str(fields.get("message"))[:200]
         if code in _TEMPORARY:
             return _NotNow(reason=message)
         raise NodeRefused(f"{self.host} refused {request['method']}: {message}", code=code)

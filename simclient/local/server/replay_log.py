@@ -176,7 +176,7 @@ class ReplayLog(Generic[_T]):
         assert chunk.file is not None
         chunk.file.seek(chunk.offset)
         packed = chunk.file.read(chunk.size)
-        items = self._decoder.decode(zstandard.decompress(packed))
+        items = cast("list[_T]", self._decoder.decode(zstandard.decompress(packed)))
         self._read[chunk.first] = items
         if len(self._read) > _CHUNKS_READ:
             self._read.popitem(last=False)

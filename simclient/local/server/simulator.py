@@ -24,6 +24,7 @@ from ...errors import ConnectionLost, InputError
 from ...transport.endings import reset_stream
 from ...transport.faults import FaultPlan
 from ...transport.faulty import FaultyStream
+from ...transport.outside_trio import require_trio
 from ...wire.generation import NEWEST
 from ...wire.ranges import AvailableRange, write_ranges
 from ..bundle import shipped_bundle
@@ -77,8 +78,10 @@ async def open_local_simulator(
 
     Raises:
         BundleError: A bundle or a recording cannot be read.
+        LocalProtocolError: This is not a trio program.
         InputError: The port is taken, or is none; or `split_slots` is less than 1, or `speed` no speed.
     """
+    require_trio("open_local_simulator")
     if split_slots is not None and split_slots < 1:
         raise InputError(f"split_slots is {split_slots}: a piece has at least one slot")
     recorded = read_recordings(_paths(recordings), speed=speed)

@@ -24,6 +24,7 @@ from ...errors import InputError, LocalProtocolError, RemoteError, RemoteProtoco
 from ...protocol.raw import RawMachine
 from ...protocol.waits import CreatedSession
 from ...transport.http import HttpClient
+from ...transport.outside_trio import require_trio
 from ...transport.streams import StreamOpener
 from ...transport.websocket import WebSocket
 from ...wire.http_bodies import (
@@ -79,7 +80,9 @@ async def open_client(
 
     Raises:
         InputError: The URL or the key cannot be used.
+        LocalProtocolError: This is not a trio program.
     """
+    require_trio("open_client")
     endpoint = control_url(url)
     secret = find_key(endpoint, api_key, is_optional=True)
     del api_key  # a traceback that shows locals must not show it
