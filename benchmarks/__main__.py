@@ -36,6 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="nox -s bench --", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a minute in place of five, and less exact")
     parser.add_argument("--peer", type=Path, help="client09, the driver of the Rust client, or the folder that has it")
+    parser.add_argument("--day", type=Path, help="the folder of a Whirlpool day, as a further input of the simulator")
     parser.add_argument(
         "--only",
         nargs="+",
@@ -51,7 +52,7 @@ def main() -> None:
         "throughput": lambda: throughput_results(quick=arguments.quick, peer=peer),
         "promptness": lambda: promptness_results(quick=arguments.quick),
         "comparison": lambda: comparison_results(quick=arguments.quick),
-        "simulator": lambda: simulator_results(quick=arguments.quick),
+        "simulator": lambda: simulator_results(quick=arguments.quick, day=arguments.day),
         "startup": lambda: startup_results(quick=arguments.quick),
     }
     results: list[Result] = []

@@ -22,13 +22,15 @@ from simclient import AccountDiffs, Completed, Logs, ReadyForContinue, open_back
 from simclient.local.bundle import BundleSlot, open_bundle, shipped_bundle, write_bundle
 from simclient.local.engine.svm import Machine
 from simclient.local.engine.transactions import read_transaction
+from simclient.local.whirlpool import import_whirlpool
 
 from .results import Result
 
 __all__ = ["simulator_results"]
 
 _ROUNDS: Final = 3
-_WATCHED: Final = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"
+_TOKENS: Final = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"
+_WHIRLPOOL: Final = "whirLbMiicVdio4qvUfM5KAg6Ct8VwpYzGff3uctyCc"
 _REPEATS: Final = 8
 """How often the shipped market's blocks are executed, so that a round takes a second or so; transactions that are repeated execute
 again, since blockhashes are not checked."""
@@ -38,25 +40,33 @@ _IDLE: Final = 20
 _KIB: Final = 1024
 
 
-def simulator_results(*, quick: bool = False) -> Iterator[Result]:
-    """Measure the simulator on the market that comes with the package."""
+def simulator_results(*, quick: bool = False, day: Path | None = None) -> Iterator[Result]:
+    """Measure the simulator on the market that comes with the package, and on the day of an AMM.
+
+    Args:
+        quick: Less of it.
+        day: The folder with the three files of a Whirlpool day; None: only the market.
+    """
     with TemporaryDirectory() as folder:
         busy = _longer_market(Path(folder) / "busy.bundle", 1 if quick else _REPEATS)
         empty = _empty_slots(Path(folder) / "empty.bundle", _EMPTY_SLOTS // (20 if quick else 1))
-        yield from _execution(busy, 1 if quick else _ROUNDS)
+        yield from _execution("market", busy, _TOKENS, rounds=1 if quick else _ROUNDS)
+        if day is not None:
+            real = _busy_blocks(day, Path(folder))
+            yield from _execution("Whirlpool day", real, _WHIRLPOOL, rounds=1 if quick else _ROUNDS)
         yield Result("simulator: empty slots", "slots/s", trio.run(_slots_per_second, empty))
         yield from trio.run(_sessions, shipped_bundle())
 
 
-def _execution(bundle: Path, rounds: int) -> Iterator[Result]:
+def _execution(name: str, bundle: Path, program: str, *, rounds: int) -> Iterator[Result]:
     count = _transactions_in(bundle)
     bare = served = 0.0
     for _ in range(rounds):
         bare = max(bare, count / _bare_seconds(bundle))
-        served = max(served, count / trio.run(_served_seconds, bundle))
-    yield Result("bare LiteSVM loop", "tx/s", bare)
-    name = "simulator: diffs and logs to one subscriber"
-    yield Result(name, "tx/s", served, "bare LiteSVM loop", served / bare)
+        served = max(served, count / trio.run(_served_seconds, bundle, program))
+    loop = f"bare LiteSVM loop, {name}"
+    yield Result(loop, "tx/s", bare)
+    yield Result(f"simulator, {name}: diffs and logs to one subscriber", "tx/s", served, loop, served / bare)
 
 
 def _bare_seconds(bundle: Path) -> float:
@@ -75,10 +85,10 @@ def _bare_seconds(bundle: Path) -> float:
     return time.perf_counter() - start
 
 
-async def _served_seconds(bundle: Path) -> float:
+async def _served_seconds(bundle: Path, program: str) -> float:
     """Run a session over a bundle from the first `continue` to `completed`."""
     async with _simulator(bundle) as url:
-        return await _run(url, bundle, [AccountDiffs(program=_WATCHED), Logs(mentions=_WATCHED)])
+        return await _run(url, bundle, [AccountDiffs(program=program), Logs(mentions=program)])
 
 
 async def _slots_per_second(bundle: Path) -> float:
@@ -184,6 +194,21 @@ def _longer_market(path: Path, repeats: int) -> Path:
         [_moved(slot, length * repeat) for repeat in range(repeats) for slot in slots],
     )
     return path
+
+
+def _busy_blocks(day: Path, folder: Path) -> Path:
+    """Import a day, and leave out the blocks in which nothing of the AMM happened: nearly all, in which a loop only sets the clock."""
+    whole, busy = folder / "whole-day.bundle", folder / "day.bundle"
+    (state,), (transactions,), (program,) = (
+        sorted(day.glob(f"*{end}")) for end in ("state-*.gz", "transaction-*.gz", ".so.gz")
+    )
+    import_whirlpool(state, transactions, program, whole)
+    with open_bundle(whole) as reader:
+        accounts = list(reader.accounts())
+        slots = [slot for slot in reader.slots() if slot.transactions]
+        header = reader.header
+    write_bundle(busy, attrs.evolve(header, start_slot=slots[0].slot, end_slot=slots[-1].slot), accounts, slots)
+    return busy
 
 
 def _moved(slot: BundleSlot, slots: int) -> BundleSlot:

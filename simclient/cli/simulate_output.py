@@ -15,6 +15,8 @@ __all__ = ["print_simulation", "read_transaction"]
 
 _SHORTEST_TRANSACTION = 100
 """Bytes: a signature, a key, a blockhash. A shorter text is rather the name of a file."""
+_LONGEST_SHOWN = 500
+"""Characters of what may be a path or a whole transaction."""
 _LONGEST_NAME = 255
 """Of a file: a longer text is the transaction itself."""
 
@@ -43,7 +45,9 @@ def read_transaction(source: str) -> bytes:
     except ValueError:
         wire = b""
     if len(wire) < _SHORTEST_TRANSACTION:
-        raise InputError(f"cannot read {source[:80]}: there is no such file, and it is no transaction in base64 either")
+        raise InputError(
+            f"cannot read {source[:_LONGEST_SHOWN]}: there is no such file, and it is no transaction in base64 either"
+        )
 
     return wire
 
