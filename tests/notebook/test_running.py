@@ -50,8 +50,12 @@ def test_ctrl_c_ends_a_run_whose_file_says_so(simulator: NotebookSimulator, tmp_
                 os.kill(os.getpid(), signal.SIGINT)
 
     output = tmp_path / "run.ndjson"
-    with pytest.raises(KeyboardInterrupt):
-        run_backtest(config(simulator, output, slots=240), observer=Interrupting())
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run_backtest(config(simulator, output, slots=240), observer=Interrupting())
+    finally:
+        signal.signal(signal.SIGINT, before)
 
     summary = read_run(output).summary()
     assert summary is not None
