@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from ..wire.program_address import NATIVE_MINT
 from .terminal import clean
 
-__all__ = ["WRAPPED_SOL", "asset", "format_amount", "short_address", "signed_amount"]
+__all__ = ["asset", "format_amount", "short_address", "signed_amount"]
 
-WRAPPED_SOL = "So11111111111111111111111111111111111111112"
 _KEPT_CHARACTERS = 4
 """Of an address, at either end, on a terminal."""
 
@@ -31,7 +31,7 @@ def asset(mint: str | None, *, is_short: bool) -> str:
     if mint is None:
         return "SOL"
 
-    return "wrapped SOL" if mint == WRAPPED_SOL else short_address(mint, is_short=is_short)
+    return "wrapped SOL" if mint == NATIVE_MINT else short_address(mint, is_short=is_short)
 
 
 def short_address(address: str, *, is_short: bool) -> str:

@@ -7,7 +7,8 @@ from rich.text import Text
 
 from ..research.comparison import Comparison, Difference, Kind
 from ..research.comparison.values import BalanceDifference, RunSide
-from .amounts import WRAPPED_SOL, asset, short_address, signed_amount
+from ..wire.program_address import NATIVE_MINT
+from .amounts import asset, short_address, signed_amount
 from .terminal import clean, print_json_text, result_console
 
 __all__ = ["json_of", "print_json", "print_text"]
@@ -103,7 +104,7 @@ def _json_balance(one: BalanceDifference) -> dict[str, object]:
     if one.mint is None:
         return {"pubkey": one.account, **deltas}
 
-    symbol = "WSOL" if one.mint == WRAPPED_SOL else "TOK"
+    symbol = "WSOL" if one.mint == NATIVE_MINT else "TOK"
     token = {"mint": one.mint, "owner": one.owner, "symbol": symbol, "decimals": one.decimals}
     return {"pubkey": one.account, **token, **deltas}
 

@@ -16,6 +16,7 @@ from ..research.versions import installed_versions
 from ..session.credentials import KEY_VARIABLE, is_loopback
 from ..wire.addresses import address_of
 from ..wire.discovery import ProgramExecuted
+from ..wire.program_address import TOKEN_PROGRAM
 from ..wire.subscriptions import AccountDiffs, Logs, Subscription, Transactions
 from ..wire.urls import control_url, redact
 from .run_options import RunOptions
@@ -45,7 +46,6 @@ _VARIABLES = {
     "program_so": "SIMULATOR_PROGRAM_SO",
 }
 """Options that may come from the environment: there they are for every run, and no word about this one."""
-_TOKEN_PROGRAM = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"  # noqa: S105 - a program's address
 
 
 @attrs.frozen(kw_only=True)
@@ -207,9 +207,9 @@ def _subscriptions(options: RunOptions, *, is_local: bool) -> tuple[Subscription
     asked = (options.account_diffs, options.account, options.logs, options.transactions)
     if is_local and not any(asked):
         return (
-            AccountDiffs(program=_TOKEN_PROGRAM),
-            Logs(mentions=_TOKEN_PROGRAM),
-            Transactions(mentions=_TOKEN_PROGRAM),
+            AccountDiffs(program=TOKEN_PROGRAM),
+            Logs(mentions=TOKEN_PROGRAM),
+            Transactions(mentions=TOKEN_PROGRAM),
         )
 
     programs, accounts = (

@@ -22,12 +22,12 @@ import attrs
 import msgspec
 
 from ..wire.notifications import AccountDiff, AccountState, ExecutedTransaction, TokenBalance
+from ..wire.program_address import SYSTEM_PROGRAM
 from .records import AccountDiffRecord, TransactionRecord
 from .token_accounts import Holding, mint_decimals, token_holding
 
 __all__ = ["BalanceChange", "ProfitAndLoss", "WalletResult", "state_of"]
 
-_SYSTEM_PROGRAM = "11111111111111111111111111111111"
 _SOL_DECIMALS = 9
 _OUTSIDE_TRANSACTIONS = -1
 """The place in its slot of a write that names no transaction: before all that do."""
@@ -243,7 +243,7 @@ def _changes(sol: _Sum | None, tokens: dict[str, _Sum], decimals: dict[str, int]
 
 def _is_wallet(state: AccountState | None) -> bool:
     """Tell whether an account is a plain wallet: owned by the system program, without data."""
-    return state is not None and state.owner == _SYSTEM_PROGRAM and not state.data_base64
+    return state is not None and state.owner == SYSTEM_PROGRAM and not state.data_base64
 
 
 def state_of(raw: msgspec.Raw) -> AccountState | None:

@@ -19,11 +19,12 @@ from ..rpc import SessionRpc
 from ..rpc.injection import check_elf
 from ..wire.accounts import AccountData
 from ..wire.addresses import address_of
+from ..wire.program_address import UPGRADEABLE_LOADER
 
 __all__ = ["AccountOverrides", "ProgramReplacement", "modifications", "read_account_overrides", "read_program"]
 
 _LOADERS = (
-    "BPFLoaderUpgradeab1e11111111111111111111111",
+    UPGRADEABLE_LOADER,
     "BPFLoader2111111111111111111111111111111111",
     "BPFLoader1111111111111111111111111111111111",
     "LoaderV411111111111111111111111111111111111",

@@ -13,11 +13,10 @@ from typing import NamedTuple
 
 from ..wire.addresses import encode_base58
 from ..wire.notifications import AccountState
+from ..wire.program_address import TOKEN_2022_PROGRAM, TOKEN_PROGRAM
 
 __all__ = ["Holding", "mint_decimals", "token_holding"]
 
-_TOKEN_PROGRAM = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"  # noqa: S105 - a program's address
-_TOKEN_2022_PROGRAM = "TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb"  # noqa: S105 - a program's address
 
 _ACCOUNT_BYTES = 165
 _MINT_BYTES = 82
@@ -65,7 +64,7 @@ def mint_decimals(state: AccountState | None) -> int | None:
 
 def _data_of_kind(state: AccountState | None, plain_bytes: int, kind: int) -> bytes | None:
     """Return the data of a token program's account if it is of this kind."""
-    if state is None or state.owner not in (_TOKEN_PROGRAM, _TOKEN_2022_PROGRAM):
+    if state is None or state.owner not in (TOKEN_PROGRAM, TOKEN_2022_PROGRAM):
         return None
 
     data = state.data
@@ -73,7 +72,7 @@ def _data_of_kind(state: AccountState | None, plain_bytes: int, kind: int) -> by
         return data
 
     is_extended = (
-        state.owner == _TOKEN_2022_PROGRAM
+        state.owner == TOKEN_2022_PROGRAM
         and len(data) > _ACCOUNT_BYTES
         and len(data) != _MULTISIG_BYTES
         and data[_ACCOUNT_BYTES] == kind

@@ -10,16 +10,19 @@ from typing import TYPE_CHECKING
 from ..errors import InputError
 from ..wire.accounts import AccountData
 from ..wire.addresses import address_of, decode_base58
-from ..wire.program_address import TOKEN_2022_PROGRAM, TOKEN_PROGRAM, associated_token_address
+from ..wire.program_address import (
+    NATIVE_MINT,
+    SYSTEM_PROGRAM,
+    TOKEN_2022_PROGRAM,
+    TOKEN_PROGRAM,
+    associated_token_address,
+)
 
 if TYPE_CHECKING:
     from .session_rpc import SessionRpc
 
-__all__ = ["NATIVE_MINT", "set_balance", "set_token_balance", "token_account"]
+__all__ = ["set_balance", "set_token_balance", "token_account"]
 
-NATIVE_MINT = "So11111111111111111111111111111111111111112"
-"""Wrapped SOL, whose token accounts hold their amount as lamports too."""
-_SYSTEM_PROGRAM = "1" * 32
 _TOKEN_ACCOUNT_BYTES = 165
 _AMOUNT = slice(64, 72)
 _U64_MAX = 2**64 - 1
@@ -57,7 +60,7 @@ async def set_balance(rpc: SessionRpc, address: object, lamports: int) -> None:
     _check_amount("lamports", lamports)
     account = await rpc.get_account(address)
     if account is None:
-        changed = AccountData.build(lamports=lamports, owner=_SYSTEM_PROGRAM)
+        changed = AccountData.build(lamports=lamports, owner=SYSTEM_PROGRAM)
     else:
         changed = AccountData.build(
             lamports=lamports, owner=account.owner, data=account.data, executable=account.executable

@@ -14,9 +14,9 @@ from typing import Protocol, final
 
 import attrs
 
-__all__ = ["GroundTruth", "Numbered", "Verdict", "account_diff", "numbered_diffs"]
+from ..wire.program_address import SYSTEM_PROGRAM
 
-SYSTEM_PROGRAM = "11111111111111111111111111111111"
+__all__ = ["GroundTruth", "Numbered", "Verdict", "account_diff", "numbered_diffs"]
 
 
 class Numbered(Protocol):

@@ -1,6 +1,6 @@
-"""Program derived addresses: where a program keeps an account that has no key.
+"""Addresses that everybody knows, and program derived ones: where a program keeps an account that has no key.
 
-Such an address is the SHA-256 of the seeds, the program and a fixed text, provided that it is no point of the ed25519 curve: so nobody
+A derived address is the SHA-256 of the seeds, the program and a fixed text, provided that it is no point of the ed25519 curve: so nobody
 has a key for it. Written out here, so that the core installs without solders (36 MB). Source: `Pubkey::find_program_address` of
 solana-pubkey; the curve is that of RFC 8032, 5.1.
 """
@@ -15,6 +15,8 @@ from .addresses import address_of, decode_base58, encode_base58
 
 __all__ = [
     "ASSOCIATED_TOKEN_PROGRAM",
+    "NATIVE_MINT",
+    "SYSTEM_PROGRAM",
     "TOKEN_2022_PROGRAM",
     "TOKEN_PROGRAM",
     "UPGRADEABLE_LOADER",
@@ -23,10 +25,13 @@ __all__ = [
     "program_data_address",
 ]
 
+SYSTEM_PROGRAM = "11111111111111111111111111111111"
 TOKEN_PROGRAM = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"  # noqa: S105  # an address
 TOKEN_2022_PROGRAM = "TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb"  # noqa: S105
 ASSOCIATED_TOKEN_PROGRAM = "ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL"  # noqa: S105
 UPGRADEABLE_LOADER = "BPFLoaderUpgradeab1e11111111111111111111111"
+NATIVE_MINT = "So11111111111111111111111111111111111111112"
+"""Wrapped SOL, whose token accounts hold their amount as lamports too."""
 
 _MARKER = b"ProgramDerivedAddress"
 _MOST_SEEDS = 15

@@ -7,9 +7,9 @@ from solders.keypair import Keypair
 
 from simclient import InputError, associated_token_address
 from simclient.local.market.cast import GOLD, MAKER, TAKERS, USD
-from simclient.rpc.tokens import NATIVE_MINT, token_account
+from simclient.rpc.tokens import token_account
 from simclient.wire.accounts import AccountData
-from simclient.wire.program_address import TOKEN_PROGRAM
+from simclient.wire.program_address import NATIVE_MINT, TOKEN_PROGRAM
 
 from .sessions import ready_session
 

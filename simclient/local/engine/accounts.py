@@ -8,6 +8,7 @@ from solders.account import Account
 from solders.pubkey import Pubkey
 
 from ...errors import InputError
+from ...wire import program_address
 from ...wire.addresses import address_of
 from .facts import AccountState, Holding
 from .messages import ModifiedAccount
@@ -40,8 +41,8 @@ _U64_MAX = 2**64 - 1
 _MOST_NUMBER_DECIMALS = 19
 """10^19 is the largest power of ten in a u64."""
 
-TOKEN_PROGRAM = Pubkey.from_string("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA")
-TOKEN_2022_PROGRAM = Pubkey.from_string("TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb")
+TOKEN_PROGRAM = Pubkey.from_string(program_address.TOKEN_PROGRAM)
+TOKEN_2022_PROGRAM = Pubkey.from_string(program_address.TOKEN_2022_PROGRAM)
 TOKEN_PROGRAMS = frozenset((TOKEN_PROGRAM, TOKEN_2022_PROGRAM))
 _TOKEN_PROGRAM_TEXTS = frozenset(map(str, TOKEN_PROGRAMS))
 TOKEN_ACCOUNT_BYTES = 165

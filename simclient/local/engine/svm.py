@@ -21,6 +21,7 @@ from solders.transaction import VersionedTransaction
 from solders.transaction_metadata import FailedTransactionMetadata, SimulatedTransactionInfo, TransactionMetadata
 
 from ...errors import BundleError, InputError
+from ...wire import program_address
 from ..bundle import BundleAccount, BundleSlot, Signatures
 from .accounts import ABSENT, account_state, address_text, decimals_of, holding_of, read_modified
 from .facts import AccountState, Holding
@@ -48,7 +49,7 @@ _STATE_BYTES = 500
 """Roughly what each takes beside its data, which it has twice."""
 _SYSVARS = Pubkey.from_string("Sysvar1111111111111111111111111111111111111")
 """The owner of all sysvars."""
-_UPGRADEABLE_LOADER = Pubkey.from_string("BPFLoaderUpgradeab1e11111111111111111111111")
+_UPGRADEABLE_LOADER = Pubkey.from_string(program_address.UPGRADEABLE_LOADER)
 _PROGRAM_TAG = (2).to_bytes(4, "little")
 """`UpgradeableLoaderState::Program`; the address of the program data follows."""
 _ENCODER: Final = msgspec.msgpack.Encoder()

@@ -10,12 +10,13 @@ from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 from solders.token.associated import get_associated_token_address
 
+from ...wire import program_address
 from ..bundle import BundleAccount
 
 __all__ = ["GOLD", "MAKER", "SILVER", "TAKERS", "TOKEN_PROGRAM", "USD", "Mint", "Wallet", "accounts"]
 
-TOKEN_PROGRAM = Pubkey.from_string("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA")
-_SYSTEM_PROGRAM = Pubkey.from_string("11111111111111111111111111111111")
+TOKEN_PROGRAM = Pubkey.from_string(program_address.TOKEN_PROGRAM)
+_SYSTEM_PROGRAM = Pubkey.from_string(program_address.SYSTEM_PROGRAM)
 _MINT_LAMPORTS = 1_461_600
 """The rent-exempt minimum of 82 bytes (solana-rent 1.x)."""
 _TOKEN_ACCOUNT_LAMPORTS = 2_039_280

@@ -12,13 +12,14 @@ from solders.pubkey import Pubkey
 from solders.system_program import TransferParams, transfer
 from solders.transaction import VersionedTransaction
 
+from ...wire import program_address
 from .cast import MAKER, TOKEN_PROGRAM, USD, Mint, Wallet
 
 __all__ = ["gift", "signed", "trade"]
 
 _MEMO_PROGRAM = Pubkey.from_string("MemoSq4gqABAXKb96qnH8TysNcWxMyWCqXgDLGmfcHr")
 _ASSOCIATED_TOKEN_PROGRAM = Pubkey.from_string("ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL")
-_SYSTEM_PROGRAM = Pubkey.from_string("11111111111111111111111111111111")
+_SYSTEM_PROGRAM = Pubkey.from_string(program_address.SYSTEM_PROGRAM)
 _TRANSFER_CHECKED = 12
 """`TokenInstruction::TransferChecked`; amount (u64) and decimals (u8) follow."""
 _CREATE_IDEMPOTENT = b"\1"

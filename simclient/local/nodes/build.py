@@ -21,6 +21,7 @@ from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
 from ...errors import InputError
+from ...wire import program_address
 from ...wire.addresses import address_list, decode_base58, is_address
 from ..bundle import (
     BundleAccount,
@@ -38,7 +39,7 @@ from .files import read_values
 __all__ = ["BuildReport", "Census", "build_bundle", "missing_code"]
 
 _VOTE_PROGRAM = Pubkey.from_string("Vote111111111111111111111111111111111111111")
-_UPGRADEABLE_LOADER = bytes(Pubkey.from_string("BPFLoaderUpgradeab1e11111111111111111111111"))
+_UPGRADEABLE_LOADER = bytes(Pubkey.from_string(program_address.UPGRADEABLE_LOADER))
 _OF_THE_RUNTIME = frozenset(
     bytes(Pubkey.from_string(owner))
     for owner in ("NativeLoader1111111111111111111111111111111", "Sysvar1111111111111111111111111111111111111")

@@ -18,6 +18,7 @@ from solders.pubkey import Pubkey
 from ...errors import BundleError, InputError, RemoteProtocolError
 from ...wire.addresses import is_address
 from ...wire.notifications import AccountDiff, AccountState, ActionReport, ExecutedTransaction, TransactionLogs
+from ...wire.program_address import UPGRADEABLE_LOADER
 from ...wire.recording import RecordedKey
 from ...wire.subscriptions import ACCOUNT_DIFFS, ACTIONS, LOGS, TRANSACTIONS
 from ..bundle import Signatures
@@ -62,7 +63,6 @@ _TURN_BYTES: Final = 2**20
 """After so many bytes of notifications an answer is given."""
 _NOTHING_COMPARED = (0, 0, 0, 0, 0)
 _U64_MAX: Final = 2**64 - 1
-_UPGRADEABLE_LOADER: Final = "BPFLoaderUpgradeab1e11111111111111111111111"
 
 
 @final
@@ -202,7 +202,7 @@ def _account(state: AccountState) -> Account | None:
     owner, lamports = state.owner, state.lamports
     if owner is None or lamports is None or not is_address(owner) or lamports > _U64_MAX:
         return None
-    if state.executable or owner == _UPGRADEABLE_LOADER:
+    if state.executable or owner == UPGRADEABLE_LOADER:
         return None
 
     try:

@@ -25,6 +25,7 @@ from ...wire.actions import (
 from ...wire.discovery import DiscoveryFilter, OracleUpdate, ProgramExecuted
 from ...wire.failures import InvalidRequest
 from ...wire.params import SessionParams
+from ...wire.program_address import UPGRADEABLE_LOADER
 from ..engine import Action, BatchFilter, ModifiedAccount, Probe
 from .refusals import Refused
 
@@ -39,7 +40,7 @@ _LOADERS = frozenset(
     (
         "BPFLoader1111111111111111111111111111111111",
         "BPFLoader2111111111111111111111111111111111",
-        "BPFLoaderUpgradeab1e11111111111111111111111",
+        UPGRADEABLE_LOADER,
         "LoaderV411111111111111111111111111111111111",
     )
 )

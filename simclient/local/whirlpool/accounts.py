@@ -12,6 +12,7 @@ import attrs
 from solders.pubkey import Pubkey
 from solders.token.state import Mint, TokenAccount, TokenAccountState
 
+from ...wire import program_address
 from ..bundle import BundleAccount
 from .archive import ArchivedAccount
 from .swaps import WHIRLPOOL_PROGRAM
@@ -29,9 +30,9 @@ __all__ = [
     "state_accounts",
 ]
 
-TOKEN_PROGRAM = Pubkey.from_string("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA")
+TOKEN_PROGRAM = Pubkey.from_string(program_address.TOKEN_PROGRAM)
 _SYSTEM_PROGRAM = Pubkey.default()
-_UPGRADEABLE_LOADER = Pubkey.from_string("BPFLoaderUpgradeab1e11111111111111111111111")
+_UPGRADEABLE_LOADER = Pubkey.from_string(program_address.UPGRADEABLE_LOADER)
 _PROGRAM_TAG, _PROGRAM_DATA_TAG = (2).to_bytes(4, "little"), (3).to_bytes(4, "little")
 """`UpgradeableLoaderState::Program` and `::ProgramData`."""
 _DEPLOYED_AT_SLOT_0 = bytes(8)
@@ -59,7 +60,7 @@ _POSITION_DISCRIMINATOR = bytes.fromhex("aabc8fe47a40f7d0")
 _POSITION_BYTES = 216
 _POSITION_MINT = slice(40, 72)
 
-_WRAPPED_SOL = Pubkey.from_string("So11111111111111111111111111111111111111112")
+_WRAPPED_SOL = Pubkey.from_string(program_address.NATIVE_MINT)
 _KNOWN_DECIMALS: Mapping[Pubkey, int] = {
     _WRAPPED_SOL: 9,
     Pubkey.from_string("EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v"): 6,  # USDC

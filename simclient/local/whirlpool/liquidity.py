@@ -19,6 +19,7 @@ from solders.instruction import AccountMeta, Instruction
 from solders.pubkey import Pubkey
 
 from ...errors import InputError
+from ...wire import program_address
 from .archive import ArchivedInstruction
 from .swaps import WHIRLPOOL_PROGRAM
 
@@ -26,7 +27,7 @@ __all__ = ["LIQUIDITY", "Rebuilt", "rebuilt_instruction"]
 
 _RENT: Final = Pubkey.from_string("SysvarRent111111111111111111111111111111111")
 _SYSTEM_PROGRAM: Final = Pubkey.default()
-_TOKEN_PROGRAM: Final = Pubkey.from_string("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA")
+_TOKEN_PROGRAM: Final = Pubkey.from_string(program_address.TOKEN_PROGRAM)
 _ASSOCIATED_TOKEN_PROGRAM: Final = Pubkey.from_string("ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL")
 _PROGRAMS: Final[Mapping[str, Pubkey]] = {
     "TokenProgram": _TOKEN_PROGRAM,

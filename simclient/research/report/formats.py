@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ...wire.program_address import NATIVE_MINT
 from ..idl import Idl
 from .page import number
 
 __all__ = ["amount", "compact", "exact", "explained", "seconds", "short", "signed", "slot", "whole"]
 
-_WRAPPED_SOL = "So11111111111111111111111111111111111111112"
 _SUFFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
@@ -69,7 +69,7 @@ def short(address: str | None) -> str:
     """Return the two ends of an address; SOL has none."""
     if address is None:
         return "SOL"
-    if address == _WRAPPED_SOL:
+    if address == NATIVE_MINT:
         return "wrapped SOL"
 
     return address if len(address) <= 12 else f"{address[:4]}…{address[-4:]}"

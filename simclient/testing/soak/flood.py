@@ -19,6 +19,7 @@ from ...session.managed import open_backtest_session
 from ...transport.frames import encode_frames
 from ...wire.jsonrpc import write_notification
 from ...wire.notifications import AccountDiff
+from ...wire.program_address import TOKEN_PROGRAM
 from ...wire.responses import Completed, ReadyForContinue
 from ...wire.subscriptions import AccountDiffs
 from ..connection import ScriptFailure
@@ -29,7 +30,6 @@ from ..scripted import open_scripted_server
 __all__ = ["MOST_GROWTH_BYTES", "Flood", "flood"]
 
 MOST_GROWTH_BYTES = 64 * 2**20
-_PROGRAM = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"
 _PER_SLOT = 1000
 _FIRST_SLOT = 1_000_000_000
 """Ten digits, so that the bytes of a slot can be replaced."""
@@ -56,7 +56,11 @@ async def flood(count: int) -> Flood:
     async with (
         open_scripted_server(control=[_control], data=[progress.send]) as server,
         open_backtest_session(
-            server.url, start_slot=1, end_slot=2**40, subscriptions=[AccountDiffs(program=_PROGRAM)], compress=False
+            server.url,
+            start_slot=1,
+            end_slot=2**40,
+            subscriptions=[AccountDiffs(program=TOKEN_PROGRAM)],
+            compress=False,
         ) as session,
     ):
         before = _peak_bytes()

@@ -28,6 +28,7 @@ from ...session.options import Delivery
 from ...transport.faults import Fault, FaultPlan
 from ...transport.faulty import faulty_opener
 from ...wire.notifications import AccountDiff
+from ...wire.program_address import SYSTEM_PROGRAM, TOKEN_PROGRAM
 from ...wire.requests import Continue
 from ...wire.responses import Completed, ReadyForContinue, SessionEvent
 from ...wire.subscriptions import AccountDiffs
@@ -39,9 +40,9 @@ from ..model_session import Manners
 __all__ = ["Outcome", "Trial", "run_trial"]
 
 ADDRESSES = (
-    "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA",
+    TOKEN_PROGRAM,
     "whirLbMiicVdio4qvUfM5KAg6Ct8VwpYzGff3uctyCc",
-    "11111111111111111111111111111111",
+    SYSTEM_PROGRAM,
 )
 FIRST_SLOT = 1000
 LEAVING_SECONDS = 5.0
