@@ -34,12 +34,11 @@ async def credentials(
 
     import attrs
 
-    from ..session.client.client import open_client
-    from .run_config import server_url, user_agent
+    from .server import open_server
     from .terminal import print_json_text
     from .watching import print_line
 
-    async with open_client(server_url(url), user_agent=user_agent()) as client:
+    async with open_server(url) as client:
         keys = await client.dataset_credentials()
     if form == "json":
         print_json_text(attrs.asdict(keys))

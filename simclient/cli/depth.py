@@ -50,14 +50,13 @@ async def measure(
         InputError: The range cannot be used, or there is no server or no key.
         SimClientError: The server cannot be asked, or refuses; or it was waited for and failed.
     """
-    from ..session.client.client import open_client
     from ..wire.http_bodies import DepthRequest
-    from .run_config import server_url, user_agent
+    from .server import open_server
 
     request = DepthRequest(
         start_slot=start_slot, end_slot=end_slot, source=source, granularity=granularity, markets=market
     )
-    async with open_client(server_url(url), user_agent=user_agent()) as client:
+    async with open_server(url) as client:
         status = await client.generate_depth(request)
         if wait:
             status = await client.wait_for_depth(status.request_id, poll_seconds=poll_seconds)
@@ -80,10 +79,9 @@ async def status(
     Raises:
         SimClientError: The server cannot be asked, or refuses.
     """
-    from ..session.client.client import open_client
-    from .run_config import server_url, user_agent
+    from .server import open_server
 
-    async with open_client(server_url(url), user_agent=user_agent()) as client:
+    async with open_server(url) as client:
         return _show(await client.depth_status(request_id), is_json=json)
 
 
@@ -100,11 +98,10 @@ async def coverage(url: str | None = None, /, *, json: Annotated[bool, FLAG, Par
     Raises:
         SimClientError: The server cannot be asked, or refuses.
     """
-    from ..session.client.client import open_client
-    from .run_config import server_url, user_agent
+    from .server import open_server
     from .terminal import clean, print_json_text, result_console
 
-    async with open_client(server_url(url), user_agent=user_agent()) as client:
+    async with open_server(url) as client:
         found = await client.depth_coverage()
     if json:
         print_json_text(attrs.asdict(found))

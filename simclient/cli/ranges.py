@@ -50,12 +50,11 @@ async def ranges(
     """
     from rich.table import Table
 
-    from ..session.client.client import open_client
-    from .run_config import server_url, user_agent
+    from .server import open_server
     from .terminal import print_json_text
 
     asked_kind: BundleKind | None = None if kind is None else _KINDS[kind]
-    async with open_client(server_url(url, needs_key=False), user_agent=user_agent()) as client:
+    async with open_server(url, needs_key=False) as client:
         listed = await client.available_ranges(after=after, before=before, kind=asked_kind, scope=scope)
     if size is not None:
         listed = tuple(one for one in listed if abs((one.max_bundle_size or 0) - size) * _TENTH <= size)

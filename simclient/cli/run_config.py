@@ -12,14 +12,13 @@ from ..research.event_file import STANDARD_OUTPUT, check_output
 from ..research.preparation import ProgramReplacement, read_account_overrides, read_program
 from ..research.recording import check_recordings_folder
 from ..research.values import DEFAULT_ADVANCE_SLOTS, RunConfig
-from ..research.versions import installed_versions
-from ..session.credentials import KEY_VARIABLE, is_loopback
 from ..wire.addresses import address_of
 from ..wire.discovery import ProgramExecuted
 from ..wire.program_address import TOKEN_PROGRAM
 from ..wire.subscriptions import AccountDiffs, Logs, Subscription, Transactions
-from ..wire.urls import control_url, redact
+from ..wire.urls import redact
 from .run_options import RunOptions
+from .server import user_agent
 
 __all__ = [
     "BlockRange",
@@ -27,11 +26,8 @@ __all__ = [
     "check_only_resumes",
     "check_options",
     "run_config",
-    "server_url",
-    "user_agent",
 ]
 
-_URL_VARIABLE = "SIMULATOR_URL"
 _VARIABLES = {
     "start_slot": "SIMULATOR_START_SLOT",
     "end_slot": "SIMULATOR_END_SLOT",
@@ -147,32 +143,6 @@ def check_only_resumes(options: RunOptions) -> Path:
     if len(others) != 1:
         raise InputError(f"a run goes on with the options that it was begun with: give nothing but the file {file}")
     return file
-
-
-def server_url(url: str | None, *, needs_key: bool = True) -> str:
-    """Return the URL of the server to use: the one given, else the one of the environment.
-
-    Args:
-        url: The one given.
-        needs_key: Whether the server wants a key for what is to be asked, unless it is on this machine.
-
-    Raises:
-        InputError: There is none, it cannot be used, or it needs a key and there is none.
-    """
-    text = url or os.environ.get(_URL_VARIABLE)
-    if not text:
-        raise InputError(f"no server: name its URL or set {_URL_VARIABLE}; simclient run --local needs none")
-
-    endpoint = control_url(text)
-    if needs_key and not is_loopback(endpoint) and not os.environ.get(KEY_VARIABLE):
-        raise InputError(f"no API key for {redact(endpoint)}: set the environment variable {KEY_VARIABLE}")
-
-    return endpoint
-
-
-def user_agent() -> str:
-    """Return how the command line names itself, before the library's own name."""
-    return f"simclient-cli/{installed_versions()['simclient']}"
 
 
 def _range(options: RunOptions, available: BlockRange | None) -> tuple[int, int]:

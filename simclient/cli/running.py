@@ -15,8 +15,9 @@ from ..research.values import RunConfig, RunResult, RunStatus
 from .interrupt import CANCELLED_EXIT_CODE, Interrupt, watch_interrupts
 from .plan import print_plan
 from .progress import LiveProgress, PlainProgress
-from .run_config import BlockRange, check_only_resumes, check_options, run_config, server_url
+from .run_config import BlockRange, check_only_resumes, check_options, run_config
 from .run_options import RunOptions
+from .server import server_url
 from .summary import print_summary
 from .terminal import clean, error_console, result_console
 

@@ -63,15 +63,14 @@ async def request(
         InputError: The range cannot be used, or there is no server or no key.
         SimClientError: The server cannot be asked, or refuses; or it was waited for and failed.
     """
-    from ..session.client.client import open_client
-    from .run_config import server_url, user_agent
+    from .server import open_server
 
     if (latest is None) == (start_slot is None and end_slot is None) or (start_slot is None) != (end_slot is None):
         raise InputError("which slots? give --start-slot and --end-slot, or --latest")
     if latest is not None and latest < 1:
         raise InputError(f"--latest {latest}: 1 is the least")
 
-    async with open_client(server_url(url), user_agent=user_agent()) as client:
+    async with open_server(url) as client:
         if latest is not None:
             newest = await client.snapshot_slot()
             start_slot, end_slot = newest + 1, newest + latest
@@ -105,10 +104,9 @@ async def status(
     Raises:
         SimClientError: The server cannot be asked, or refuses.
     """
-    from ..session.client.client import open_client
-    from .run_config import server_url, user_agent
+    from .server import open_server
 
-    async with open_client(server_url(url), user_agent=user_agent()) as client:
+    async with open_server(url) as client:
         return _show(await client.bundle_build(request_id), is_json=json)
 
 
@@ -131,10 +129,9 @@ async def list_(
     Raises:
         SimClientError: The server cannot be asked, or refuses.
     """
-    from ..session.client.client import open_client
-    from .run_config import server_url, user_agent
+    from .server import open_server
 
-    async with open_client(server_url(url), user_agent=user_agent()) as client:
+    async with open_server(url) as client:
         found = await client.list_bundle_builds(limit=limit)
     if json:
         print_json_text(attrs.asdict(found))
@@ -176,16 +173,15 @@ async def delete(
         InputError: Nobody is there to be asked, and --yes was not given.
         SimClientError: The server cannot be asked, or refuses.
     """
-    from ..session.client.client import open_client
-    from .run_config import server_url, user_agent
+    from .server import open_server, server_url
 
-    endpoint = server_url(url)
+    endpoint = server_url(url)  # before anybody is asked anything
     kind = _kind(account_state=account_state)
     if not yes and not _confirm(f"delete the bundle of {kind} with slots {start_slot} to {end_slot}?"):
         error_console().print("nothing was deleted")
         return 1
 
-    async with open_client(endpoint, user_agent=user_agent()) as client:
+    async with open_server(endpoint) as client:
         deleted = await client.delete_bundle(start_slot=start_slot, end_slot=end_slot, kind=kind)
     if json:
         print_json_text(attrs.asdict(deleted))

@@ -56,8 +56,9 @@ async def _attach_to_session_of(file: Path, url: str | None, options: RunOptions
         SimClientError: There is no such session any more, or it failed.
     """
     from ..research.resuming import attached_config
-    from .run_config import check_only_resumes, server_url
+    from .run_config import check_only_resumes
     from .running import run_on_server
+    from .server import server_url
     from .terminal import clean, result_console
 
     check_only_resumes(attrs.evolve(options, resume=file))

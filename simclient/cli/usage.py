@@ -42,12 +42,11 @@ async def usage(
     from rich.table import Table
 
     from ..research.plan import price_of
-    from ..session.client.client import open_client
     from ..wire.http_bodies import ComputeTotals, UsagePricing
-    from .run_config import server_url, user_agent
+    from .server import open_server
     from .terminal import clean, print_json_text, result_console
 
-    async with open_client(server_url(url), user_agent=user_agent()) as client:
+    async with open_server(url) as client:
         report = await client.usage(since=since, until=until)
         sessions = [one async for one in client.usage_sessions(since=since, until=until)] if session_details else []
 

@@ -20,9 +20,10 @@ from ..session.inbox import Event
 from ..wire.failures import describe_failure
 from ..wire.responses import ErrorEvent
 from .interrupt import CANCELLED_EXIT_CODE, watch_interrupts
-from .run_config import check_options, run_config, server_url
+from .run_config import check_options, run_config
 from .run_options import RunOptions
 from .running import NOT_STARTED_YET, bundle_of, range_of
+from .server import server_url
 from .terminal import clean, print_error
 
 __all__ = [
