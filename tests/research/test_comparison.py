@@ -11,7 +11,9 @@ import zstandard
 from simclient.errors import InputError
 from simclient.research.comparison import Comparison, Difference, Filters, Kind, compare_runs
 from simclient.research.comparison import compare as compare_module
-from simclient.research.comparison import workers as workers_module
+from simclient.research.comparison import pair_work as pair_work_module
+from simclient.research.comparison import parts as parts_module
+from simclient.research.comparison.workers import do_all
 from simclient.research.records import RunFileError
 
 from . import lines
@@ -21,11 +23,14 @@ from .lines import signature, sol, token, tx, write
 FAILED = "Error processing Instruction 0: custom program error: 0x1"
 
 
-@pytest.fixture(params=["in step", "by hash"], autouse=True)
+@pytest.fixture(params=["in step", "in parts", "by hash"], autouse=True)
 def _way_of_joining(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Files that can be read side by side are; all that is said of them must hold for others too."""
+    """Files that can be read side by side are, large ones in parts; all that is said of them must hold for others too."""
     if request.param == "by hash":
-        monkeypatch.setattr(compare_module, "join_in_step", lambda *_: None)
+        monkeypatch.setattr(compare_module, "compare_in_parts", lambda *_: None)
+    if request.param == "in parts":
+        monkeypatch.setattr(parts_module, "_shares", lambda _size: [0.3, 0.5, 0.7])
+        monkeypatch.setattr(parts_module, "do_all", lambda tasks: [task.run() for task in tasks])
 
 
 def compare(tmp_path: Path, a: list[str], b: list[str], **options: object) -> Comparison:
@@ -194,12 +199,16 @@ def test_the_limit_keeps_the_largest_and_counts_all(tmp_path: Path) -> None:
 
 
 def test_several_processes_find_what_one_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pairs are divided among them when there are many."""
-    a = [tx(n, slot=n) for n in range(1, 50)]
+    """Large files are cut, and pairs whose lines stand at different places are divided."""
+    order = [*range(1, 9), *range(40, 49), *range(9, 40), 49]
+    a = [tx(n, slot=n) for n in order]
     b = [tx(n, slot=n, compute_units=1_000 + n % 7, success=n % 5 != 0) for n in range(1, 50)]
     one = compare(tmp_path, a, b)
-    monkeypatch.setattr(workers_module, "_WORTH_A_PROCESS", 10)
-    monkeypatch.setattr("os.cpu_count", lambda: 3)
+    monkeypatch.setattr(parts_module, "_START_BYTES", 1_000)
+    monkeypatch.setattr(parts_module, "do_all", do_all)
+    monkeypatch.setattr(pair_work_module, "_WORTH_A_PROCESS", 10)
+    for module in (parts_module, pair_work_module):
+        monkeypatch.setattr(module, "core_count", lambda: 3)
 
     assert compare(tmp_path, a, b) == one
 
@@ -208,7 +217,7 @@ def test_several_processes_find_what_one_finds(tmp_path: Path, monkeypatch: pyte
 def test_a_damaged_line_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_divided: bool) -> None:
     """By its place in the file, whichever process comes upon it."""
     if is_divided:
-        monkeypatch.setattr(workers_module, "_WORTH_A_PROCESS", 1)
+        monkeypatch.setattr(pair_work_module, "_WORTH_A_PROCESS", 1)
     damaged = tx(1).replace('"fee":5000', '"fee":5000,,')
     with pytest.raises(RunFileError, match=r"is damaged: byte \d+: JSON is malformed"):
         compare(tmp_path, [tx(2), tx(1)], [damaged, tx(2, fee=1)])

@@ -1,56 +1,55 @@
-"""Both ways of joining two files find the same."""
+"""All ways of joining two files find the same."""
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simclient.research.comparison import Filters, Kind, compare_runs, step
-from simclient.research.comparison.joined import Joined, Places
-from simclient.research.comparison.scan import join_by_hash
-from simclient.research.comparison.step import join_in_step
+from simclient.research.comparison import Comparison, Filters, Kind, compare_runs, parts, spans, step
+from simclient.research.comparison import compare as compare_module
+from simclient.research.comparison.parts import compare_in_parts
+from simclient.research.comparison.spans import Span, cut_alike
 
-from .lines import tx, write
+from .lines import line, tx, write
 
 Transactions = list[tuple[int, int, str]]
 """Number, fee and session of each."""
 
 RUNS = st.lists(st.tuples(st.integers(0, 12), st.integers(1, 2), st.sampled_from(["s", "another"])), max_size=16)
+SHARES = st.lists(st.floats(0, 1), max_size=3).map(sorted)
 
 
 def file_of(path: Path, transactions: Transactions) -> Path:
     return write(path, *(tx(number, slot=number, fee=fee, session_id=session) for number, fee, session in transactions))
 
 
-def lines_at(path: Path, places: Places) -> list[bytes]:
-    content = path.read_bytes()
-    found = zip(places.offsets, places.lengths, strict=True)
-    return [content[offset : offset + length] for offset, length in found]
-
-
-def facts(joined: Joined, a: Path, b: Path) -> tuple[object, ...]:
-    """Return what was found, whatever the order."""
-    pairs = zip(lines_at(a, joined.baseline), lines_at(b, joined.experiment), strict=True)
-    return joined.identical, sorted(pairs), sorted(lines_at(a, joined.missing)), sorted(lines_at(b, joined.extra))
+def by_hash(first: Path, second: Path, filters: Filters | None = None) -> Comparison:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compare_module, "compare_in_parts", lambda *_: None)
+        return compare_runs(first, second, filters=filters)
 
 
 @settings(max_examples=200, deadline=None)
-@given(a=RUNS, b=RUNS)
+@given(a=RUNS, b=RUNS, shares=SHARES)
 def test_files_read_side_by_side_are_joined_as_by_their_hashes(
-    tmp_path_factory: pytest.TempPathFactory, a: Transactions, b: Transactions
+    tmp_path_factory: pytest.TempPathFactory, a: Transactions, b: Transactions, shares: list[float]
 ) -> None:
-    """Whatever is missing, extra, different or in another order; a signature that is there twice is left to the other way."""
+    """Whatever is missing, extra, different or in another order, and wherever the files are cut; a signature that is there twice is left to
+    the other way."""
     folder = tmp_path_factory.mktemp("joins")
     first, second = file_of(folder / "a.ndjson", a), file_of(folder / "b.ndjson", b)
-    joined = join_in_step(first, second, Filters())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parts, "_shares", lambda _size: shares)
+        patch.setattr(parts, "do_all", lambda tasks: [task.run() for task in tasks])
+        is_left = compare_in_parts(first, second, Filters(), None) is None
+        compared = compare_runs(first, second)
 
-    is_twice = any(len({number for number, *_ in run}) != len(run) for run in (a, b))
-    assert (joined is None) == is_twice
-    if joined is not None:
-        assert facts(joined, first, second) == facts(join_by_hash(first, second, Filters()), first, second)
+    assert is_left == any(len({number for number, *_ in run}) != len(run) for run in (a, b))
+    assert compared == by_hash(first, second)
 
 
 def test_a_line_that_is_missing_puts_nothing_out_of_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,9 +59,10 @@ def test_a_line_that_is_missing_puts_nothing_out_of_step(tmp_path: Path, monkeyp
     first = file_of(tmp_path / "a.ndjson", whole)
     second = file_of(tmp_path / "b.ndjson", [one for one in whole if one[0] not in (10, 500, 999)])
 
-    joined = join_in_step(first, second, Filters())
+    found = compare_in_parts(first, second, Filters(), None)
 
-    assert joined is not None
+    assert found is not None
+    joined, _ = found
     assert (joined.identical, len(joined.missing), len(joined.extra)) == (997, 3, 0)
 
 
@@ -72,18 +72,51 @@ def test_files_in_another_order_altogether_are_joined_by_hash(tmp_path: Path, mo
     whole = [(number, 1, "s") for number in range(10)]
     first, second = file_of(tmp_path / "a.ndjson", whole), file_of(tmp_path / "b.ndjson", whole[::-1])
 
-    assert join_in_step(first, second, Filters()) is None
+    assert compare_in_parts(first, second, Filters(), None) is None
     compared = compare_runs(first, second)
     assert (compared.common, compared.identical) == (10, 10)
 
 
-def test_filters_apply_to_both_ways(tmp_path: Path) -> None:
+def test_filters_apply_to_all_ways(tmp_path: Path) -> None:
     """Here by slot."""
     first = file_of(tmp_path / "a.ndjson", [(number, 1, "s") for number in range(10)])
     second = file_of(tmp_path / "b.ndjson", [(number, 1 + number % 2, "s") for number in range(10)])
     filters = Filters(start_slot=3, end_slot=7)
-    joined = join_in_step(first, second, filters)
 
-    assert joined is not None
-    assert facts(joined, first, second) == facts(join_by_hash(first, second, filters), first, second)
-    assert compare_runs(first, second, filters=filters).counts[Kind.FEE] == 3
+    compared = compare_runs(first, second, filters=filters)
+
+    assert compared == by_hash(first, second, filters)
+    assert (compared.common, compared.counts[Kind.FEE]) == (5, 3)
+
+
+def slots_of(span: Span) -> list[int]:
+    content = span.path.read_bytes()[span.begin : span.end]
+    return [int(line.split(b",")[1].rpartition(b":")[2]) for line in content.splitlines() if b'"tx"' in line]
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    a=st.lists(st.integers(0, 30), min_size=1, max_size=60).map(sorted),
+    b=st.lists(st.integers(0, 30), min_size=1, max_size=60).map(sorted),
+    shares=SHARES,
+)
+def test_files_are_cut_into_whole_lines_at_the_same_slots(
+    tmp_path_factory: pytest.TempPathFactory, a: list[int], b: list[int], shares: list[float]
+) -> None:
+    """However many lines of other kinds stand between; no byte is left out, and none is in two parts."""
+    folder = tmp_path_factory.mktemp("cuts")
+    files = [
+        write(folder / name, *(tx(n, slot=slot) + line("logs", slot=slot) for n, slot in enumerate(run)))
+        for name, run in (("a", a), ("b", b))
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(spans, "_NEAR_BYTES", 64)
+        pairs = cut_alike(files[0], files[1], shares)
+
+    for path, cuts in zip(files, zip(*pairs, strict=True), strict=True):
+        content = path.read_bytes()
+        assert b"".join(content[span.begin : span.end] for span in cuts) == content
+        assert all(content[: span.begin].endswith(b"\n") for span in cuts[1:])
+    for (one, other), (later, other_later) in pairwise(pairs):
+        last = max([*slots_of(one), *slots_of(other)], default=-1)
+        assert last < min([*slots_of(later), *slots_of(other_later)], default=99)

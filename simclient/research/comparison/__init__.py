@@ -1,8 +1,8 @@
 """Comparing two runs: transaction by transaction, at the speed of the disk, in files larger than memory.
 
-`step` reads both files side by side, and is done with a line that is the same in both as fast as it is read. `scan` joins what that cannot:
-files with their transactions in another order altogether, or larger. `pairs` reads the lines of the transactions of which the files do
-not say the same, and says how they differ; `values` is what comes out, `compare` the order of events.
+`step` reads both files side by side, and is done with a line that is the same in both as fast as it is read; `parts` has it done with each
+part of large files (`spans`) in a process of its own (`workers`). `scan` joins what that cannot: files with their transactions in another
+order altogether, or larger. `pairs` says how two lines of one transaction differ; `values` is what comes out, `compare` the order of events.
 """
 
 from .compare import compare_runs as compare_runs

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import final
 
 from .values import Difference, Kind
@@ -64,6 +64,14 @@ class Collector:
     def __getitem__(self, kind: Kind) -> Tally:
         """Return the differences of one kind."""
         return self._tallies[kind]
+
+    @classmethod
+    def merged(cls, collectors: Iterable[Collector], limit: int | None) -> Collector:
+        """Return all that several have collected."""
+        whole = cls(limit)
+        for one in collectors:
+            whole.merge(one)
+        return whole
 
     def merge(self, other: Collector) -> None:
         """Take what another has collected."""

@@ -7,13 +7,13 @@ from pathlib import Path
 from ..run_file import RunFile, read_run
 from .collect import Collector
 from .files import is_cut, last_summary, uncompressed
-from .joined import Places
+from .joined import Joined, Places
+from .pair_work import PairWork, compare_pairs
 from .pairs import add_one_sided, decode_line
+from .parts import compare_in_parts
 from .reading import LineReader
 from .scan import join_by_hash
-from .step import join_in_step
 from .values import Comparison, Filters, Kind, RunSide
-from .workers import Work, compare_pairs
 
 __all__ = ["compare_runs"]
 
@@ -44,15 +44,10 @@ def compare_runs(
     paths = [Path(run.path if isinstance(run, RunFile) else run) for run in (baseline, experiment)]
     with uncompressed(paths[0]) as first, uncompressed(paths[1]) as second:
         runs = read_run(first), read_run(second)
-        joined = join_in_step(first, second, filters) or join_by_hash(first, second, filters)
-        collector = compare_pairs(
-            Work(
-                baseline=first,
-                experiment=second,
-                filters=filters,
-                limit=limit,
-                places=(joined.baseline, joined.experiment),
-            )
+        joined, collector = compare_in_parts(first, second, filters, limit) or _by_hash(first, second, filters, limit)
+        pairs = joined.baseline, joined.experiment
+        collector.merge(
+            compare_pairs(PairWork(baseline=first, experiment=second, filters=filters, limit=limit, places=pairs))
         )
         _add_one_sided(collector, Kind.MISSING, first, joined.missing)
         _add_one_sided(collector, Kind.EXTRA, second, joined.extra)
@@ -66,11 +61,16 @@ def compare_runs(
         )
 
 
+def _by_hash(baseline: Path, experiment: Path, filters: Filters, limit: int | None) -> tuple[Joined, Collector]:
+    """Join files of any shape, and compare nothing yet."""
+    return join_by_hash(baseline, experiment, filters), Collector(limit)
+
+
 def _add_one_sided(collector: Collector, kind: Kind, path: Path, places: Places) -> None:
     """Add the transactions that only one file has."""
     with LineReader(path) as reader:
-        for offset, length in zip(places.offsets, places.lengths, strict=True):
-            add_one_sided(collector, kind, decode_line(reader.read(offset, length)))
+        for offset, length in places:
+            add_one_sided(collector, kind, decode_line(reader.read(offset, length), path, offset))
 
 
 def _side(path: Path, run: RunFile, transactions: int) -> RunSide:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterator
 
 import attrs
 
@@ -25,6 +26,10 @@ class Places:
         """Return a run of the lines."""
         return Places(self.offsets[begin:end], self.lengths[begin:end])
 
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        """Yield offset and length of each."""
+        return zip(self.offsets, self.lengths, strict=True)
+
     def __len__(self) -> int:
         """Return how many there are."""
         return len(self.offsets)
@@ -34,17 +39,14 @@ class Places:
 class Joined:
     """Two files, transaction by transaction."""
 
+    common: int
+    """So many are in both."""
     identical: int
-    """So many are in both, and the files say the same of them."""
+    """Of so many of these the files say the same."""
     baseline: Places
     experiment: Places
-    """The lines of transactions that are in both, of which the files do not say the same, in pairs."""
+    """Lines of transactions that are in both, of which the files do not say the same, in pairs: these are to be compared yet."""
     missing: Places
     """Lines of the baseline of which the experiment has none."""
     extra: Places
     """Lines of the experiment of which the baseline has none."""
-
-    @property
-    def common(self) -> int:
-        """How many transactions are in both."""
-        return self.identical + len(self.baseline)

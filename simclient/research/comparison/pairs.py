@@ -6,11 +6,12 @@ Logs, balances and errors are compared as the bytes they are, and only read wher
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import final
 
 import msgspec
 
-from ..records import SolChange, TokenChange
+from ..records import RunFileError, SolChange, TokenChange
 from .collect import Collector, Tally
 from .values import BalanceDifference, Difference, Filters, Kind, LineDifference
 
@@ -44,13 +45,16 @@ _CONSUMED = re.compile(r" consumed \d+ of \d+ compute units$")
 """The runtime's own line after each instruction: compute units are compared apart."""
 
 
-def decode_line(line: bytes | memoryview) -> Line:
-    """Return the transaction of a line.
+def decode_line(line: bytes | memoryview, path: Path, offset: int) -> Line:
+    """Return the transaction of a line that stands at this byte of a file.
 
     Raises:
-        msgspec.DecodeError: The line is damaged.
+        RunFileError: The line is damaged.
     """
-    return _LINE.decode(line).data
+    try:
+        return _LINE.decode(line).data
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise RunFileError(f"{path} is damaged: byte {offset}: {error}") from error
 
 
 def add_one_sided(collector: Collector, kind: Kind, line: Line) -> None:

@@ -62,6 +62,7 @@ def join_by_hash(baseline: Path, experiment: Path, filters: Filters) -> Joined:
     both = a.join(b, on="key", how="inner", suffix="_b")
     differing = both.filter(both["content"] != both["content_b"]).sort("offset")
     return Joined(
+        common=both.height,
         identical=both.height - differing.height,
         baseline=_places(differing, "offset", "length"),
         experiment=_places(differing, "offset_b", "length_b"),

@@ -1,21 +1,21 @@
-"""A process that compares pairs of lines: it reads a `Work` from its standard input, and writes a `Collector` or what went wrong."""
+"""A process that does one task: it reads it from its standard input, and writes its answer or what it raised."""
 
 from __future__ import annotations
 
 import pickle
 import sys
+from typing import Any
 
 from ...errors import SimClientError
-from .collect import Collector
-from .workers import Work, compare_here
+from .workers import Task
 
 
 def main() -> None:
-    """Do the work."""
-    work: Work = pickle.loads(sys.stdin.buffer.read())  # noqa: S301 - from our own process
+    """Do the task."""
+    task: Task[Any] = pickle.loads(sys.stdin.buffer.read())  # noqa: S301 - from our own process
     try:
-        answer: Collector | SimClientError = compare_here(work)
-    except SimClientError as error:
+        answer = task.run()
+    except (SimClientError, OSError) as error:
         answer = error
     sys.stdout.buffer.write(pickle.dumps(answer))
 

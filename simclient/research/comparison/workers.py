@@ -1,4 +1,4 @@
-"""Comparing pairs of lines in several processes: a process of Python uses one core, and reading lines is what takes the time.
+"""Doing work in several processes: a process of Python uses one core, and reading lines is what takes the time.
 
 The processes are started as programs of their own, which neither forks the threads of Polars nor imports the caller's `__main__`.
 `worker` is that program.
@@ -10,107 +10,82 @@ import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-
-import attrs
-import msgspec
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Protocol, TypeVar
 
 from ...errors import SimClientError
-from ..records import RunFileError
-from .collect import Collector
-from .joined import Places
-from .pairs import Line, PairComparison, decode_line
-from .reading import LineReader
-from .values import Filters
 
-__all__ = ["Work", "compare_here", "compare_pairs"]
+__all__ = ["Task", "core_count", "do_all"]
 
-_WORTH_A_PROCESS = 20_000
-"""Pairs: below this, starting one takes longer than it saves."""
+Answer_co = TypeVar("Answer_co", covariant=True)
+Answer = TypeVar("Answer")
 
 
-@attrs.frozen(kw_only=True)
-class Work:
-    """Pairs of lines to compare: offsets and lengths in two files."""
+class Task(Protocol[Answer_co]):
+    """Work that can be sent to another process, as its answer can be sent back."""
 
-    baseline: Path
-    experiment: Path
-    filters: Filters
-    limit: int | None
-    places: tuple[Places, Places]
-    """In the baseline, and in the experiment."""
-
-    def part(self, begin: int, end: int) -> Work:
-        """Return the work on a run of the pairs."""
-        baseline, experiment = self.places
-        return attrs.evolve(self, places=(baseline.part(begin, end), experiment.part(begin, end)))
+    def run(self) -> Answer_co:
+        """Do the work."""
+        ...
 
 
-def compare_pairs(work: Work) -> Collector:
-    """Compare all pairs, in as many processes as are worth it.
+def core_count() -> int:
+    """Return how many processes can work at the same time."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def do_all(tasks: Sequence[Task[Answer]]) -> list[Answer]:
+    """Do all tasks at the same time, the first one here, and each other in a process of its own.
 
     Raises:
-        RunFileError: A line is damaged.
         SimClientError: A process ended without an answer.
+        Exception: Whatever a task raises; the processes of the others are killed.
     """
-    count = len(work.places[0])
-    processes = min(os.cpu_count() or 1, count // _WORTH_A_PROCESS)
-    if processes <= 1:
-        return compare_here(work)
-
-    step = -(-count // processes)
-    parts = [work.part(begin, begin + step) for begin in range(0, count, step)]
-    with ThreadPoolExecutor(len(parts)) as threads:
-        return _merged(list(threads.map(_in_process, parts)), work.limit)
+    with ExitStack() as stack:
+        processes = [stack.enter_context(_started(task)) for task in tasks[1:]]
+        return [*(task.run() for task in tasks[:1]), *map(_answer, processes)]
 
 
-def _merged(answers: Sequence[Collector | SimClientError], limit: int | None) -> Collector:
-    collector = Collector(limit)
-    for answer in answers:
-        if isinstance(answer, SimClientError):
-            raise answer
-        collector.merge(answer)
-    return collector
-
-
-def _in_process(work: Work) -> Collector | SimClientError:
-    """Have a process do the work; both sides are this program, so what comes back can be trusted."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    done = subprocess.run(  # noqa: S603 - our own module
+@contextmanager
+def _started(task: Task[Answer]) -> Iterator[subprocess.Popen[bytes]]:
+    """Lend a process that does a task; at the end it is killed."""
+    process = subprocess.Popen(  # noqa: S603 - our own module
         [sys.executable, "-m", f"{__package__}.worker"],
-        input=pickle.dumps(work),
-        capture_output=True,  # Ctrl-C ends it too, and what it would say then helps nobody
-        env=environment,
-        check=False,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,  # Ctrl-C ends it too, and what it would say then helps nobody
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
     )
-    if done.returncode:
-        said = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2] or "it said nothing"
-        return SimClientError(f"a process that compared lines ended with exit code {done.returncode}: {said}")
+    with process:
+        try:
+            _send(process, task)
+            yield process
+        finally:
+            process.kill()
 
-    answer: Collector | SimClientError = pickle.loads(done.stdout)  # noqa: S301
-    return answer
+
+def _send(process: subprocess.Popen[bytes], task: Task[Answer]) -> None:
+    """Write the task to a process, which reads it all before it begins."""
+    assert process.stdin is not None
+    with suppress(BrokenPipeError), process.stdin:  # it ended at once: `_answer` says how
+        pickle.dump(task, process.stdin)
+    process.stdin = None  # `communicate` would flush it
 
 
-def compare_here(work: Work) -> Collector:
-    """Compare all pairs in this process.
+def _answer(process: subprocess.Popen[bytes]) -> Answer:  # type: ignore[type-var]  # pickles have no type
+    """Return what a process answers; both sides are this program, so what comes can be trusted.
 
     Raises:
-        RunFileError: A line is damaged.
+        SimClientError: It ended without an answer.
+        Exception: What its task raised.
     """
-    collector = Collector(work.limit)
-    comparison = PairComparison(collector, work.filters)
-    with LineReader(work.baseline) as baseline, LineReader(work.experiment) as experiment:
-        a, b = work.places
-        for offset, length, other_offset, other_length in zip(a.offsets, a.lengths, b.offsets, b.lengths, strict=True):
-            comparison.compare(_line(baseline, offset, length), _line(experiment, other_offset, other_length))
-    return collector
+    output, errors = process.communicate()
+    if process.returncode:
+        said = errors.decode("utf-8", "replace").strip().rpartition("\n")[2] or "it said nothing"
+        raise SimClientError(f"a process that compared lines ended with exit code {process.returncode}: {said}")
 
-
-def _line(reader: LineReader, offset: int, length: int) -> Line:
-    line = reader.read(offset, length)
-    try:
-        return decode_line(line)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise RunFileError(f"{reader.path} is damaged: byte {offset}: {error}") from error
+    answer: Answer | Exception = pickle.loads(output)  # noqa: S301
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
