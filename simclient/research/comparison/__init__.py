@@ -2,7 +2,8 @@
 
 `step` reads both files side by side, and is done with a line that is the same in both as fast as it is read; `parts` has it done with each
 part of large files (`spans`) in a process of its own (`workers`). `scan` joins what that cannot: files with their transactions in another
-order altogether, or larger. `pairs` says how two lines of one transaction differ; `values` is what comes out, `compare` the order of events.
+order altogether, or larger. `pairs` says how two lines of one transaction differ; `values` is what comes out, `compare` the order of
+events.
 """
 
 from .compare import compare_runs as compare_runs
