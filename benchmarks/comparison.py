@@ -1,7 +1,7 @@
 """Comparing two runs of 200,000 transactions: ours, a plain join in Python, and `sim compare` where it is installed.
 
-Each is a process of its own; the figures are seconds and the largest memory. `sim` asks the public mainnet for the names of mints, which
-ours never does: where it can be, it is run without a network (`unshare -n`), so that only its own work counts.
+Each is a process of its own, and ours starts more; the figures are seconds and the largest memory of one. `sim` asks the public mainnet for
+the names of mints, which ours never does: where it can be, it is run without a network (`unshare -n`), so that only its own work counts.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def _figures(files: list[str], name: str) -> Iterator[Result]:
 
 
 def _measure(command: list[str]) -> tuple[float, float]:
-    """Return the seconds that a command takes, the best of three, and its largest memory in MiB, its children's included."""
+    """Return the seconds that a command takes, the best of three, and the largest memory of any of its processes in MiB."""
     best, largest = float("inf"), 0.0
     for _ in range(3):
         began = time.perf_counter()
