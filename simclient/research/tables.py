@@ -104,7 +104,7 @@ class Table:
         Raises:
             InputError: pyarrow is not installed.
         """
-        arrow = import_extra("pyarrow", None, "an Arrow table")
+        arrow = import_extra("pyarrow", "arrow", "an Arrow table")
         schema = arrow.schema([(name, _arrow_type(arrow, kind)) for name, kind in self.columns.items()])
         table: pyarrow.Table = arrow.Table.from_pydict(self._by_column(), schema=schema)
         return table

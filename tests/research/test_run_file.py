@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import polars
@@ -121,3 +122,12 @@ def test_a_missing_package_is_named_with_its_extra() -> None:
         InputError, match=r'needs no_such_package, which is not installed: pip install "simclient\[parquet\]"'
     ):
         import_extra("no_such_package", "parquet", "a Parquet file")
+
+
+def test_a_table_without_arrow_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that brings pyarrow."""
+    table = read_run(write(tmp_path / "run.ndjson", line("diff", **DIFF))).diff_table
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+
+    with pytest.raises(InputError, match=r'pip install "simclient\[arrow\]"'):
+        table.to_arrow()
