@@ -13,8 +13,17 @@ __all__ = ["draw_chart"]
 
 _WIDTH, _LEFT, _RIGHT = 860, 250, 90
 _BAR, _GAP, _GROUP_GAP, _TOP = 13, 3, 34, 44
-_COLOURS = {"simclient": "#2563eb", "Rust client": "#b45309"}
-_OTHER = "#9ca3af"
+_KINDS = {"simclient": "ours", "Rust client": "rust"}
+_STYLE = """\
+<style>
+svg { background: #ffffff } text { fill: #111827 } .name { fill: #374151 }
+.ours { fill: #2563eb } .rust { fill: #b45309 } .other { fill: #9ca3af }
+@media (prefers-color-scheme: dark) {
+svg { background: #131416 } text { fill: #e5e7eb } .name { fill: #cbd5e1 }
+.ours { fill: #4b8bf5 } .rust { fill: #d97b2e } .other { fill: #7b8494 }
+}
+</style>"""
+"""Colours by class: a picture has those of the system, light or dark, and a background of its own should the page have the others."""
 _SHOWN = ("read",)
 """Consumers: one that reads slot, account and lamports."""
 
@@ -43,7 +52,7 @@ def draw_chart(results: Iterable[Result]) -> str:
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {y}" font-family="sans-serif" font-size="11">',
-            f'<rect width="{_WIDTH}" height="{y}" fill="#ffffff"/>',
+            _STYLE,
             f'<text x="8" y="20" font-size="14">{escape(title)}</text>',
             *shapes,
             "</svg>\n",
@@ -67,10 +76,10 @@ def _bar(result: Result) -> _Bar | None:
 
 def _draw(bar: _Bar, y: int, share: float) -> list[str]:
     width = (_WIDTH - _LEFT - _RIGHT) * share
-    colour = next((colour for name, colour in _COLOURS.items() if bar.program.startswith(name)), _OTHER)
+    kind = next((kind for name, kind in _KINDS.items() if bar.program.startswith(name)), "other")
     baseline = y + _BAR - 2
     return [
-        f'<text x="{_LEFT - 6}" y="{baseline}" text-anchor="end" fill="#374151">{escape(bar.program)}</text>',
-        f'<rect x="{_LEFT}" y="{y}" width="{width:.1f}" height="{_BAR}" fill="{colour}"/>',
+        f'<text x="{_LEFT - 6}" y="{baseline}" text-anchor="end" class="name">{escape(bar.program)}</text>',
+        f'<rect x="{_LEFT}" y="{y}" width="{width:.1f}" height="{_BAR}" class="{kind}"/>',
         f'<text x="{_LEFT + width + 5:.1f}" y="{baseline}">{bar.per_second:,.0f}</text>',
     ]
