@@ -1,6 +1,6 @@
 """What CI runs, as sessions, and what people run now and then.
 
-CI: `nox -s tests`, `nox -s lint types docs package`. People: `nox -s oldest`, `audit`, `bench`, `lock`, `changelog`.
+CI: `nox -s tests`, `nox -s lint types docs package`. People: `nox -s oldest`, `audit`, `bench`, `pictures`, `lock`, `changelog`.
 Every environment is made from the exact, hashed files in requirements/; `nox -s lock` makes those from pyproject.toml.
 The package itself is tested as the wheel that users get, never from the checkout.
 """

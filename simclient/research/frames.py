@@ -1,4 +1,4 @@
-"""Compressed event files: zstd frames one after the other, of which each holds whole lines.
+"""Compressed output files: zstd frames one after the other, of which each holds whole lines.
 
 So a file that was cut is readable up to its last whole frame, and more can be written after it. Any zstd tool unpacks it.
 """

@@ -1,4 +1,4 @@
-"""The lines of an events file: one JSON object `{"type": …, "data": …}` per line, in the format of today's tool.
+"""The lines of an output file: one JSON object `{"type": …, "data": …}` per line, in the format of today's tool.
 
 - Types: `metadata` (one, first), `session_started`, `tx`, `diff`, `summary` (one, last). That tool fails on any other type, so `logs`
   lines are written only when they are asked for. It ignores keys that it does not know: ours only add some.

@@ -1,4 +1,4 @@
-"""The lines of an events file that speak about the run itself: metadata, session_started and summary.
+"""The lines of an output file that speak about the run itself: metadata, session_started and summary.
 
 Source: the file format of sim-cli 0.21.0; see `ndjson` for the rules. Our own keys of the metadata say how the file came about (versions,
 URL, parameters), so that a run can be repeated from its file; no key is ever among them.

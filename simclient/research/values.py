@@ -59,7 +59,7 @@ class RunConfig:
     api_key: str | None = attrs.field(default=None, repr=False)
     """None: the environment variable `SIMULATOR_API_KEY`."""
     output: Path | None = attrs.field(default=None, converter=attrs.converters.optional(Path))
-    """The events file, `-` for the standard output; see `simclient.research.ndjson`."""
+    """The output file, `-` for the standard output; see `simclient.research.ndjson`."""
     record: Path | None = attrs.field(default=None, converter=attrs.converters.optional(Path))
     """Where to keep the session as it came, to be served again; of a parallel run a folder with a recording of each of its
     sessions. See `simclient.research.recording`."""
