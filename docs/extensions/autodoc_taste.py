@@ -6,6 +6,7 @@
   reference of the wire.
 - An example in a docstring is indented, and would be a quotation.
 - A type alias without words of its own would show those of `typing`.
+- The documenter of sphinxcontrib-trio for functions does not note the types of their parameters, as Sphinx's own does.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from importlib import import_module
 from typing import Any, get_type_hints
 
 from sphinx.application import Sphinx
+from sphinx.ext.autodoc.typehints import record_typehints
 
 _BEFORE_NAPOLEON, _AFTER_NAPOLEON = 400, 600
 _ATTRIBUTES = {"attribute", "data", "property"}
@@ -63,6 +65,14 @@ def shorten(
     return re.sub(r"^\((?:\*, ?)?\)$", "()", short), returns
 
 
+def note_types(
+    app: Sphinx, what: str, name: str, obj: object, options: Any, signature: str | None, returns: str | None
+) -> None:
+    """Note the types of a function's parameters, for the list of them."""
+    if what == "function":
+        record_typehints(app, what, name, obj, options, signature or "", returns or "")
+
+
 def skip(app: Sphinx, what: str, name: str, obj: object, would_skip: bool, options: object) -> bool | None:
     """Leave out what only the codec looks at."""
     return True if name in _OF_THE_CODEC else None
@@ -84,6 +94,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("autodoc-process-docstring", take_away, priority=_BEFORE_NAPOLEON)
     app.connect("autodoc-process-docstring", give_back, priority=_AFTER_NAPOLEON)
     app.connect("autodoc-process-signature", shorten)
+    app.connect("autodoc-process-signature", note_types)
     app.connect("autodoc-skip-member", skip)
     app.connect("builder-inited", strip_annotations)
     return {"parallel_read_safe": True}
