@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from .options import FLAG, REPEATABLE
+from .options import FLAG, REPEATABLE, check_replaces_none
 
 __all__ = ["compare"]
 
@@ -72,6 +72,8 @@ def compare(
 
     if limit is not None and limit < 1:
         raise InputError(f"--limit {limit}: 1 is the least")
+    if parquet is not None:
+        check_replaces_none("--parquet", parquet, (baseline, experiment))
 
     filters = Filters(
         start_slot=start_slot,

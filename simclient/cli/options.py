@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import attrs
 from cyclopts import Parameter
 
-__all__ = ["FLAG", "PATH", "REPEATABLE", "Place"]
+from ..errors import InputError
+
+__all__ = ["FLAG", "PATH", "REPEATABLE", "Place", "check_replaces_none"]
 
 REPEATABLE = Parameter(consume_multiple=False, show_default=False)
 """An option that is given once per value."""
@@ -33,3 +36,13 @@ class Place:
     """The last slot, inclusive; with --local by default the bundle's last."""
     slots: int | None = None
     """In place of --end-slot: how many slots, exactly."""
+
+
+def check_replaces_none(option: str, output: Path, inputs: Iterable[Path]) -> None:
+    """Check that a file to write is none of those that are read.
+
+    Raises:
+        InputError: It is one of them.
+    """
+    if output.exists() and any(one.exists() and one.samefile(output) for one in inputs):
+        raise InputError(f"{option} {output} would replace a file that is read; name another one")

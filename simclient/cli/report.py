@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from .options import REPEATABLE
+from .options import REPEATABLE, check_replaces_none
 
 __all__ = ["report"]
 
@@ -48,6 +48,8 @@ def report(
 
     if output is None and png is None:
         raise InputError("where to? give --output FILE.html, --png FOLDER, or both")
+    if output is not None:
+        check_replaces_none("--output", output, (file, *idl) if baseline is None else (file, baseline, *idl))
 
     idls = load_idls(idl)
     source = file if baseline is None else compare_runs(baseline, file, limit=_KEPT)

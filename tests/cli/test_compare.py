@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import polars
@@ -115,13 +116,19 @@ def test_differences_can_be_kept_as_parquet(files: list[str], tmp_path: Path) ->
         (["{b}", "--limit", "0"], "--limit 0: 1 is the least"),
         (["{b}", "--mentions", "abc"], "not an address"),
         (["{b}", "--parquet", "/no/such/dir/x.parquet"], "/no/such/dir/x.parquet"),
+        (["{b}", "--parquet", "{b}"], "would replace a file that is read"),
+        (["{pipe}"], "it is a pipe"),
     ],
 )
 def test_bad_input_is_one_line(
     capfd: pytest.CaptureFixture[str], files: list[str], tokens: list[str], message: str
 ) -> None:
-    """And exit code 2."""
-    assert main(["compare", files[0], *(token.format(b=files[1]) for token in tokens)]) == 2
+    """And exit code 2; nothing is replaced."""
+    pipe = f"{files[1]}.pipe"
+    os.mkfifo(pipe)
+    before = Path(files[1]).read_bytes()
+    assert main(["compare", files[0], *(token.format(b=files[1], pipe=pipe) for token in tokens)]) == 2
+    assert Path(files[1]).read_bytes() == before
 
     printed = capfd.readouterr()
     assert len(printed.err.splitlines()) == 1

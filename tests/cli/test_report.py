@@ -42,6 +42,7 @@ def test_a_baseline_makes_it_a_comparison(tmp_path: Path, run: str) -> None:
         (["{run}"], "give --output FILE.html, --png FOLDER, or both"),
         (["/no/such", "--output", "x.html"], "cannot read /no/such"),
         (["{run}", "--output", "/no/such/x.html"], "cannot write /no/such/x.html"),
+        (["{run}", "--output", "{run}"], "would replace a file that is read"),
         (["{run}", "--png", "{run}"], "cannot make the folder"),
         (["{run}", "--outptu", "x.html"], "Unknown option: --outptu"),
     ],

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import math
+import os
 from pathlib import Path
 
 import pytest
@@ -181,7 +184,15 @@ def test_filters_narrow_what_is_compared(tmp_path: Path) -> None:
     assert found(mentions=(address(99), address(2))) == {Kind.FEE, Kind.COMPUTE_UNITS, Kind.BALANCES}
 
 
-@pytest.mark.parametrize("options", [{"start_slot": 5, "end_slot": 4}, {"mentions": ("x",)}, {"min_compute_units": -1}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"start_slot": 5, "end_slot": 4},
+        {"mentions": ("x",)},
+        {"min_compute_units": -1},
+        {"min_relative_balance": math.nan},
+    ],
+)
 def test_filters_that_cannot_be_used_are_refused(options: dict[str, object]) -> None:
     """Before any file is read."""
     with pytest.raises(InputError):
@@ -221,6 +232,17 @@ def test_a_damaged_line_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     damaged = tx(1).replace('"fee":5000', '"fee":5000,,')
     with pytest.raises(RunFileError, match=r"is damaged: byte \d+: JSON is malformed"):
         compare(tmp_path, [tx(2), tx(1)], [damaged, tx(2, fee=1)])
+
+
+def test_a_disk_that_fails_names_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the middle of reading, when both were opened already."""
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(compare_module, "compare_pairs", fail)
+    with pytest.raises(RunFileError, match=r"cannot read .*a\.ndjson and .*b\.ndjson: Input/output error"):
+        compare(tmp_path, [tx(1)], [tx(1)])
 
 
 def test_a_cut_last_line_is_left_out_and_said(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from simclient.research.comparison import Comparison, Filters, Kind, compare_run
 from simclient.research.comparison import compare as compare_module
 from simclient.research.comparison.parts import compare_in_parts
 from simclient.research.comparison.spans import Span, cut_alike
+from simclient.research.records import RunFileError
 
 from .lines import line, tx, write
 
@@ -50,6 +52,32 @@ def test_files_read_side_by_side_are_joined_as_by_their_hashes(
 
     assert is_left == any(len({number for number, *_ in run}) != len(run) for run in (a, b))
     assert compared == by_hash(first, second)
+
+
+def test_a_signature_that_is_twice_in_both_files_counts_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where one part has it in both files, and two others in one each."""
+    monkeypatch.setattr(parts, "_shares", lambda _size: [0.2, 0.5])
+    monkeypatch.setattr(parts, "do_all", lambda tasks: [task.run() for task in tasks])
+    blocks = [[tx(10 * slot + number, slot=slot) for number in range(4)] for slot in (1, 2, 3)]
+    twice = {slot: tx(1, slot=slot) for slot in (1, 2, 3)}
+    first = write(tmp_path / "a.ndjson", *blocks[0], twice[1], *blocks[1], *blocks[2], twice[3])
+    second = write(tmp_path / "b.ndjson", *blocks[0], *blocks[1], twice[2], *blocks[2], twice[3])
+    assert len(cut_alike(first, second, [0.2, 0.5])) == 3
+
+    assert compare_in_parts(first, second, Filters(), None) is None
+    compared = compare_runs(first, second)
+    assert (compared.common, compared.identical) == (13, 13)
+
+
+@pytest.mark.parametrize("cut_bytes", [1, 500])
+def test_a_file_that_becomes_shorter_is_no_file_with_less(tmp_path: Path, cut_bytes: int) -> None:
+    """What another program takes away meanwhile is not missing from the run."""
+    file = file_of(tmp_path / "a.ndjson", [(number, 1, "s") for number in range(10)])
+    span = Span(file, 0, file.stat().st_size)
+    os.truncate(file, span.end - cut_bytes)
+
+    with pytest.raises(RunFileError, match="became shorter while it was read"):
+        step.join_in_step(span, span, Filters(), None)
 
 
 def test_a_line_that_is_missing_puts_nothing_out_of_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,7 @@ def test_what_cannot_be_read_is_an_error_as_it_would_be_here(tmp_path: Path, is_
 @pytest.mark.parametrize(
     ("task", "message"),
     [
-        (KillItself(), "ended with exit code -9: it said nothing"),
+        (KillItself(), r"was killed by signal 9 \(Killed\): it said nothing"),
         (Fail(), "ended with exit code 1: no memory is left"),
     ],
 )
@@ -61,6 +62,30 @@ def test_a_process_that_ends_without_an_answer_is_an_error(task: KillItself | Fa
     tasks: list[Task[object]] = [Double(1), task]
     with pytest.raises(SimClientError, match=message):
         do_all(tasks)
+
+
+def test_a_process_that_cannot_be_started_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where there is no memory for it."""
+    monkeypatch.setattr(sys, "executable", "/no/such/python")
+    with pytest.raises(SimClientError, match=r"cannot be started: .*/no/such/python"):
+        do_all([Double(1), Double(2)])
+
+
+def test_modules_of_the_working_directory_are_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However they are called: a command that is installed does not look at them either."""
+    for name in ("pickle", "attrs", "msgspec"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('this is not ours')")
+    monkeypatch.chdir(tmp_path)
+
+    assert [answer for answer, _ in do_all([Double(1), Double(2)])] == [2, 4]
+
+
+@pytest.mark.parametrize("folder", [Path("/no/such"), None, ""])
+def test_whatever_stands_among_the_folders_of_modules(folder: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs put there what they like, and Python passes over what is no text."""
+    monkeypatch.setattr(sys, "path", [*sys.path, folder])
+
+    assert [answer for answer, _ in do_all([Double(1), Double(2)])] == [2, 4]
 
 
 def test_a_failure_here_ends_the_other_processes(tmp_path: Path) -> None:

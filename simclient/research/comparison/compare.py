@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..records import RunFileError
 from ..run_file import RunFile, read_run
 from .collect import Collector
 from .files import is_cut, last_summary, uncompressed
@@ -37,6 +38,7 @@ def compare_runs(
 
     Raises:
         RunFileError: A file cannot be read, is not the file of a run, or is damaged.
+        SimClientError: A process of several that compare large files cannot be started, or ended without an answer.
         InputError: Polars is not installed (the extra `compare`), which very large files need, and such as have another shape, or
             their transactions in another order altogether.
     """
@@ -44,21 +46,37 @@ def compare_runs(
     paths = [Path(run.path if isinstance(run, RunFile) else run) for run in (baseline, experiment)]
     with uncompressed(paths[0]) as first, uncompressed(paths[1]) as second:
         runs = read_run(first), read_run(second)
-        joined, collector = compare_in_parts(first, second, filters, limit) or _by_hash(first, second, filters, limit)
-        pairs = joined.baseline, joined.experiment
-        collector.merge(
-            compare_pairs(PairWork(baseline=first, experiment=second, filters=filters, limit=limit, places=pairs))
-        )
-        _add_one_sided(collector, Kind.MISSING, first, joined.missing)
-        _add_one_sided(collector, Kind.EXTRA, second, joined.extra)
-        return Comparison(
-            baseline=_side(paths[0], runs[0], joined.common + len(joined.missing)),
-            experiment=_side(paths[1], runs[1], joined.common + len(joined.extra)),
-            common=joined.common,
-            identical=joined.identical + collector.identical,
-            counts=collector.counts(),
-            kept=collector.kept(),
-        )
+        try:
+            joined, collector = _compared(first, second, filters, limit)
+            return Comparison(
+                baseline=_side(paths[0], runs[0], joined.common + len(joined.missing)),
+                experiment=_side(paths[1], runs[1], joined.common + len(joined.extra)),
+                common=joined.common,
+                identical=joined.identical + collector.identical,
+                counts=collector.counts(),
+                kept=collector.kept(),
+            )
+        except OSError as error:
+            raise RunFileError(f"cannot read {paths[0]} and {paths[1]}: {error.strerror or error}") from error
+
+
+def _compared(baseline: Path, experiment: Path, filters: Filters, limit: int | None) -> tuple[Joined, Collector]:
+    """Join two files, and compare all that is in both and not the same.
+
+    Raises:
+        RunFileError: A line is damaged.
+        OSError: A file cannot be read.
+    """
+    joined, collector = compare_in_parts(baseline, experiment, filters, limit) or _by_hash(
+        baseline, experiment, filters, limit
+    )
+    pairs = joined.baseline, joined.experiment
+    collector.merge(
+        compare_pairs(PairWork(baseline=baseline, experiment=experiment, filters=filters, limit=limit, places=pairs))
+    )
+    _add_one_sided(collector, Kind.MISSING, baseline, joined.missing)
+    _add_one_sided(collector, Kind.EXTRA, experiment, joined.extra)
+    return joined, collector
 
 
 def _by_hash(baseline: Path, experiment: Path, filters: Filters, limit: int | None) -> tuple[Joined, Collector]:

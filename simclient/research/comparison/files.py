@@ -23,8 +23,10 @@ def uncompressed(path: Path) -> Iterator[Path]:
     """Lend a file that can be read at any place: a compressed one is unpacked into a temporary file.
 
     Raises:
-        RunFileError: It cannot be read, or there is no room to unpack it.
+        RunFileError: It cannot be read, is a pipe, or there is no room to unpack it.
     """
+    if path.is_fifo():
+        raise RunFileError(f"cannot compare {path}: it is a pipe, and files are read several times; write it to a file")
     if not is_compressed(path):
         yield path
         return

@@ -82,14 +82,14 @@ def _together(parts: Sequence[SpansJoined]) -> Joined | None:
     if missing is None or extra is None:
         return None
 
-    across = [(missing.pop(key), extra.pop(key)) for key in missing.keys() & extra.keys()]
     keys = array("q")
     for part in parts:
         keys.extend(part.keys)
     known = set(keys)
-    if len(known) < len(keys) or any(number_of(key) in known for key in (*missing, *extra)):
+    if len(known) < len(keys) or any(number_of(key) in known for key in chain(missing, extra)):
         return None
 
+    across = [(missing.pop(key), extra.pop(key)) for key in missing.keys() & extra.keys()]
     return Joined(
         common=len(keys) + len(across),
         identical=sum(part.identical for part in parts),

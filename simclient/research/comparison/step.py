@@ -15,6 +15,7 @@ from typing import BinaryIO, final
 
 import attrs
 
+from ..records import RunFileError
 from .collect import Collector
 from .joined import Places
 from .pairs import PairComparison, decode_line
@@ -97,19 +98,25 @@ def _lines(file: BinaryIO, span: Span, filters: Filters) -> Iterator[_Line]:
 
     Raises:
         UnusualError: A line has another shape.
+        RunFileError: The file ends before the span does.
     """
     keeps = _chooser(filters)
     offset = file.seek(span.begin)
     end = span.end
     for line in file:
-        if offset >= end or not line.endswith(b"\n"):
+        if offset >= end:
             return
+        if not line.endswith(b"\n"):
+            offset += len(line)
+            break
         if line.startswith(_TRANSACTION):
             if keeps is None or keeps(line):
                 yield offset, line
         elif not line.startswith(_OTHERS) and line.strip():
             raise UnusualError
         offset += len(line)
+    if offset < end:
+        raise RunFileError(f"{span.path} became shorter while it was read")
 
 
 def _chooser(filters: Filters) -> Callable[[bytes], bool] | None:

@@ -112,7 +112,7 @@ class Filters:
     """Which transactions are compared, and which differences are too small to tell.
 
     Raises:
-        InputError: An address is none, the range is reversed, or a threshold is negative.
+        InputError: An address is none, the range is reversed, or a threshold is negative or no number.
     """
 
     start_slot: int | None = None
@@ -129,7 +129,7 @@ class Filters:
     def __attrs_post_init__(self) -> None:
         if self.start_slot is not None and self.end_slot is not None and self.end_slot < self.start_slot:
             raise InputError(f"the range is reversed: slot {self.end_slot} is before {self.start_slot}; swap them")
-        if self.min_compute_units < 0 or self.min_relative_balance < 0:
+        if self.min_compute_units < 0 or not self.min_relative_balance >= 0:  # NaN is not
             raise InputError("a threshold below 0 cannot be used: 0 lets every difference count")
 
 

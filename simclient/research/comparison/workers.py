@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -39,7 +40,7 @@ def do_all(tasks: Sequence[Task[Answer]]) -> list[Answer]:
     """Do all tasks at the same time, the first one here, and each other in a process of its own.
 
     Raises:
-        SimClientError: A process ended without an answer.
+        SimClientError: A process cannot be started, or ended without an answer.
         Exception: Whatever a task raises; the processes of the others are killed.
     """
     with ExitStack() as stack:
@@ -49,20 +50,40 @@ def do_all(tasks: Sequence[Task[Answer]]) -> list[Answer]:
 
 @contextmanager
 def _started(task: Task[Answer]) -> Iterator[subprocess.Popen[bytes]]:
-    """Lend a process that does a task; at the end it is killed."""
-    process = subprocess.Popen(  # noqa: S603 - our own module
-        [sys.executable, "-m", f"{__package__}.worker"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,  # Ctrl-C ends it too, and what it would say then helps nobody
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
-    )
+    """Lend a process that does a task; at the end it is killed.
+
+    Raises:
+        SimClientError: It cannot be started.
+    """
+    try:
+        process = _start()
+    except OSError as error:
+        raise SimClientError(f"a process to compare lines cannot be started: {error}") from error
+
     with process:
         try:
             _send(process, task)
             yield process
         finally:
             process.kill()
+
+
+def _start() -> subprocess.Popen[bytes]:
+    """Start a process; it does not look for modules in the working directory (`-P`): a `pickle.py` of the user's is not ours to run."""
+    return subprocess.Popen(  # noqa: S603 - our own module
+        [sys.executable, "-P", "-m", f"{__package__}.worker"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,  # Ctrl-C ends it too, and what it would say then helps nobody
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(_import_path())},
+    )
+
+
+def _import_path() -> Iterator[str]:
+    """Yield where this process looks for modules; what is no text there, it does not look at."""
+    for folder in sys.path:
+        if isinstance(folder, str):  # pyright: ignore[reportUnnecessaryIsInstance] - anything can be put there
+            yield folder or os.curdir
 
 
 def _send(process: subprocess.Popen[bytes], task: Task[Answer]) -> None:
@@ -83,9 +104,16 @@ def _answer(process: subprocess.Popen[bytes]) -> Answer:  # type: ignore[type-va
     output, errors = process.communicate()
     if process.returncode:
         said = errors.decode("utf-8", "replace").strip().rpartition("\n")[2] or "it said nothing"
-        raise SimClientError(f"a process that compared lines ended with exit code {process.returncode}: {said}")
+        raise SimClientError(f"a process that compared lines {_end_of(process.returncode)}: {said}")
 
     answer: Answer | Exception = pickle.loads(output)  # noqa: S301
     if isinstance(answer, Exception):
         raise answer
     return answer
+
+
+def _end_of(exit_code: int) -> str:
+    """Say how a process ended, from what `subprocess` gives: a signal is a negative number there."""
+    if exit_code > 0:
+        return f"ended with exit code {exit_code}"
+    return f"was killed by signal {-exit_code} ({signal.strsignal(-exit_code)})"
