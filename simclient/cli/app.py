@@ -94,8 +94,9 @@ def build_app(*, is_listing: bool = True) -> App:
 
 def run_command(tokens: Sequence[str]) -> int:
     """Run one command; print what went wrong as one line, and return the exit code."""
-    from .terminal import drop_standard_output, print_error
+    from .terminal import drop_standard_output, fill_closed_streams, print_error
 
+    fill_closed_streams()
     try:
         code: object = build_app(is_listing=not tokens or tokens[0].startswith("-"))(tokens)
     except CycloptsError as error:

@@ -8,17 +8,44 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["clean", "drop_standard_output", "error_console", "print_error", "print_json_text", "result_console"]
+__all__ = [
+    "clean",
+    "drop_standard_output",
+    "error_console",
+    "fill_closed_streams",
+    "print_error",
+    "print_json_text",
+    "result_console",
+]
 
 _PIPE_COLUMNS = 200
 """Without a terminal, lines are for programs: wide enough for whole addresses."""
 _LONGEST_TEXT = 2_000
 """Characters of a server's text that are shown."""
+
+
+def fill_closed_streams() -> None:
+    """Open what the caller has closed, as `>&-` does: else the next file that is opened would get the number of a standard stream.
+
+    A closed output cannot be written, so results are an error, as on a full disk; there is no place to say errors, and they are dropped.
+    """
+    if sys.stdout is None:
+        sys.stdout = _opened_as(1, os.O_RDONLY)
+    if sys.stderr is None:
+        sys.stderr = _opened_as(2, os.O_WRONLY)
+
+
+def _opened_as(number: int, flags: int) -> TextIO:
+    descriptor = os.open(os.devnull, flags)
+    if descriptor != number:
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    return open(number, "w", encoding="utf-8", closefd=False)
 
 
 def clean(text: str) -> str:

@@ -99,6 +99,32 @@ def test_a_full_disk_is_one_line(command: str, fill: dict[str, str]) -> None:
     assert [line for line in lines if "No space left on device" in line] == lines[-1:]
 
 
+@pytest.mark.parametrize("command", ["compare {file} {file}", "compare {file} {file} --json", "summarize {file}"])
+def test_a_closed_output_is_one_line(command: str, fill: dict[str, str]) -> None:
+    """As `simclient … >&-` closes it: there are no results then, and that is a failure."""
+    ran = subprocess.run(
+        ["sh", "-c", '"$@" >&-', "sh", *SIMCLIENT, *command.format(**fill).split()],
+        stderr=subprocess.PIPE,
+        timeout=HANG_SECONDS,
+        check=False,
+        text=True,
+    )
+
+    assert (ran.returncode, ran.stderr) == (1, "simclient: cannot write the results: Bad file descriptor\n")
+
+
+def test_closed_errors_leave_the_results(fill: dict[str, str]) -> None:
+    """And the exit code."""
+    for command, code in (("summarize {file}", 0), ("summarize /no/such", 2)):
+        ran = subprocess.run(
+            ["sh", "-c", '"$@" 2>&-', "sh", *SIMCLIENT, *command.format(**fill).split()],
+            stdout=subprocess.PIPE,
+            timeout=HANG_SECONDS,
+            check=False,
+        )
+        assert (ran.returncode, bool(ran.stdout)) == (code, not code)
+
+
 @pytest.mark.parametrize("command", PRINTING)
 def test_a_reader_that_has_gone_is_no_noise(command: str, fill: dict[str, str]) -> None:
     """As in `simclient … | head`: the exit code tells, and no more than a line."""
