@@ -8,6 +8,7 @@ from .comparison import compare_runs as compare_runs
 from .comparison.values import BalanceDifference as BalanceDifference
 from .comparison.values import LineDifference as LineDifference
 from .comparison.values import RunSide as RunSide
+from .event_file import OutputError as OutputError
 from .idl import Decoded as Decoded
 from .idl import Idl as Idl
 from .idl import IdlError as IdlError
