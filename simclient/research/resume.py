@@ -87,6 +87,11 @@ class ResumePoint:
         return tuple(one for one in self.sessions if one.status == "completed")
 
     @property
+    def lacks_only_summary(self) -> bool:
+        """Whether all parts of a parallel run completed, and it was killed before it could write that: nothing is left to run."""
+        return self.summary is None and bool(self.sessions) and len(self.finished_sessions) == len(self.sessions)
+
+    @property
     def is_complete(self) -> bool:
         """Whether there is nothing left to run."""
         return self.summary is not None and self.summary.status == "completed"

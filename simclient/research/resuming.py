@@ -16,12 +16,12 @@ from ..errors import InputError
 from ..wire.discovery import ProgramExecuted
 from ..wire.subscriptions import AccountDiffs, Logs, Subscription, Transactions
 from .preparation import AccountOverrides, ProgramReplacement, read_account_overrides, read_program
-from .records import RunFileError
+from .records import RunFileError, SessionOutcome
 from .resume import read_resume_point
 from .run_file import read_run
-from .values import DEFAULT_ADVANCE_SLOTS, RunConfig
+from .values import DEFAULT_ADVANCE_SLOTS, RunConfig, SessionState, StartedRun
 
-__all__ = ["attached_config", "resumed_config"]
+__all__ = ["attached_config", "resumed_config", "started_before", "state_before"]
 
 
 def resumed_config(path: Path, *, url: str | None = None) -> RunConfig:
@@ -99,6 +99,29 @@ def attached_config(path: Path, *, url: str | None = None) -> RunConfig:
         programs=(),
         account_overrides=None,
         discoveries=(),
+    )
+
+
+def started_before(outcome: SessionOutcome) -> StartedRun:
+    """Return a session of an earlier try as it began; its name is not known any more."""
+    return StartedRun(
+        session_id=outcome.session_id,
+        task_id=None,
+        session_name=None,
+        start_slot=outcome.start_slot,
+        end_slot=outcome.end_slot,
+    )
+
+
+def state_before(outcome: SessionOutcome) -> SessionState:
+    """Return a session of an earlier try as one of this."""
+    return SessionState(
+        session_id=outcome.session_id,
+        start_slot=outcome.start_slot,
+        end_slot=outcome.end_slot,
+        slots=outcome.slots,
+        last_slot=outcome.end_slot,
+        status=outcome.status,
     )
 
 

@@ -30,9 +30,9 @@ from .overview import RunOverview, summarize
 from .parquet import check_parquet, write_run
 from .recorder import Recorder, SessionProgress
 from .recording import SessionRecording, check_recordings_folder, open_recording, recording_in
-from .records import SessionOutcome
+from .resuming import started_before, state_before
 from .run_lines import metadata_line, session_started_line, summary_line
-from .values import RunConfig, RunObserver, RunResult, RunStatus, SessionState, SilentObserver, StartedRun
+from .values import RunConfig, RunObserver, RunResult, RunStatus, SilentObserver, StartedRun
 
 __all__ = ["RunFailed", "run_backtest"]
 
@@ -110,6 +110,7 @@ class _Run:
             written=None if resume is None else resume.written,
         )
         self._sessions: list[SessionProgress] = []
+        self._only_summary = resume is not None and resume.lacks_only_summary
 
     async def run(self) -> None:
         """Open the sessions, advance them to their ends, and take every event.
@@ -118,6 +119,8 @@ class _Run:
             SimClientError: A session failed; of several at once, the others went on to their ends.
         """
         config = self._config
+        if self._only_summary:
+            return
         async with open_tasks() as tasks:
             tasks.start_soon(self._report_regularly, name="run: progress and output")
             if config.ranges:
@@ -229,8 +232,8 @@ class _Run:
             compared=_sum(self._sessions),
         )
         try:
-            if self._file is not None and self._sessions:
-                if self._config.ranges:
+            if self._file is not None and (self._sessions or self._only_summary):
+                if self._config.ranges or self._only_summary:
                     result = await self._with_the_other_parts(result)
                 await _flush_and_close(self._file, summary_line(result))
         finally:
@@ -238,7 +241,7 @@ class _Run:
         return result
 
     async def _with_the_other_parts(self, result: RunResult) -> RunResult:
-        """Return what a run came to of which only parts were run again: the file has the others.
+        """Return what a run came to of which only parts were run again, or none: the file has the others.
 
         Raises:
             OutputError: The last lines cannot be written.
@@ -251,7 +254,7 @@ class _Run:
             whole = await trio.to_thread.run_sync(summarize, self._config.resume.path)
         assert whole is not None
         done = self._config.resume.finished_sessions
-        sessions = (*(_as_state(one) for one in done), *result.counts.sessions)
+        sessions = (*(state_before(one) for one in done), *result.counts.sessions)
         counts = attrs.evolve(
             result.counts,
             slots=sum(one.slots for one in sessions),
@@ -260,9 +263,11 @@ class _Run:
             successes=whole.successes,
             failures=whole.failures,
             diffs=whole.diffs,
+            logs=max(whole.logs, result.counts.logs),  # the file has none where they were not asked for
             sessions=sessions,
         )
-        return attrs.evolve(result, counts=counts, wallets=whole.pnl.wallets)
+        started = result.started or started_before(done[0])
+        return attrs.evolve(result, started=started, counts=counts, wallets=whole.pnl.wallets)
 
     async def finish_after(self, error: BaseException) -> None:
         """Write the summary of a run that `error` ended; a second failure becomes a note of the first."""
@@ -327,18 +332,6 @@ async def _leave(session: BacktestSession) -> None:
                 await trio.sleep(_LEAVING_STEP_SECONDS)
             else:
                 return
-
-
-def _as_state(outcome: SessionOutcome) -> SessionState:
-    """Return a session of an earlier try as one of this."""
-    return SessionState(
-        session_id=outcome.session_id,
-        start_slot=outcome.start_slot,
-        end_slot=outcome.end_slot,
-        slots=outcome.slots,
-        last_slot=outcome.end_slot,
-        status=outcome.status,
-    )
 
 
 def _sum(sessions: Sequence[SessionProgress]) -> SessionSummary | None:

@@ -138,6 +138,47 @@ async def test_of_a_killed_run_the_parts_that_were_complete_are_kept(
     assert [one["status"] for one in told["sessions"]] == ["completed"] * 4
 
 
+async def test_of_a_run_killed_before_its_summary_only_that_is_written(tmp_path: Path, bundle: Path) -> None:
+    """Nothing is run again, and no server is asked: here there is none any more."""
+    output = tmp_path / "run.ndjson"
+    whole = await run(bundle, output)
+    *lines, summary = output.read_bytes().splitlines(keepends=True)
+    output.write_bytes(b"".join(lines) + summary[:50])
+
+    with trio.fail_after(HANG_SECONDS):
+        resumed = await run_backtest(resumed_config(output, url="ws://127.0.0.1:9/backtest"))
+
+    *kept, _ = output.read_bytes().splitlines(keepends=True)
+    assert kept == lines
+    before, told = json.loads(summary)["data"], events(output)[-1]["data"]
+    for key in ("status", "slots", "last_slot", "total_transactions", "successes", "diffs"):
+        assert told[key] == before[key], key
+    assert sorted(told["session_ids"]) == sorted(before["session_ids"])
+    assert resumed.wallets == whole.wallets
+
+
+def test_the_command_writes_only_the_summary_too(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path, bundle: Path
+) -> None:
+    """On the embedded simulator; it is said as after any run, and there is nothing left then."""
+    output = tmp_path / "run.ndjson"
+    parallel = ["run", "--local", "--bundle", str(bundle), "--parallel"]
+    assert main([*parallel, "--logs", SYSTEM_PROGRAM, "--output", str(output)]) == 0
+    logs = events(output)[-1]["data"]["logs"]
+    begun = read_run(output).sessions()
+    assert len(begun) > 1
+    lines = output.read_bytes().splitlines(keepends=True)[:-1]
+    output.write_bytes(b"".join(lines))
+    capfd.readouterr()
+
+    assert main(["run", "--resume", str(output)]) == 0
+    assert "completed" in capfd.readouterr().out
+    assert output.read_bytes().splitlines(keepends=True)[:-1] == lines
+    assert events(output)[-1]["data"]["logs"] == logs == SLOTS
+    assert main(["run", "--resume", str(output)]) == 0
+    assert "there is nothing left to run" in capfd.readouterr().out
+
+
 def test_a_parallel_run_that_is_killed_goes_on_with_what_is_missing(tmp_path: Path, many_payments: Path) -> None:
     """Here the small one of two parts was complete; the other one is so much longer that it cannot be."""
     output, whole = tmp_path / "run.ndjson", tmp_path / "whole.ndjson"
