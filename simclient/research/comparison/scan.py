@@ -19,6 +19,7 @@ from ..tables import import_extra
 from .files import is_cut
 from .joined import Joined, Places
 from .reading import LineReader
+from .shape import OTHER_EVENTS, SESSION, TRANSACTION
 from .values import Filters
 
 if TYPE_CHECKING:
@@ -26,11 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["join_by_hash"]
 
-_BEGINNING = '{"type":"tx","data":{"slot":'
 _TIMESTAMP = '"timestamp":'
 _SIGNATURE = '"signature":"'
 _AFTER_SIGNATURE = '","success":'
-_SESSION = ',"session_id":"'
 _BEGINNING_CHARACTERS = 256
 """Longer than a beginning with its numbers and a signature."""
 _LONGEST_NUMBER = 20
@@ -39,14 +38,7 @@ _LONGEST_SIGNATURE = 90
 """64 bytes are 88 characters of base58 at most."""
 _END_CHARACTERS = 160
 """Longer than the key of a session at the end of a line."""
-_OTHER_TYPES = (
-    '{"type":"diff"',
-    '{"type":"logs"',
-    '{"type":"session_started"',
-    '{"type":"metadata"',
-    '{"type":"summary"',
-)
-_LONGEST_TYPE = max(map(len, _OTHER_TYPES))
+_LONGEST_TYPE = max(map(len, OTHER_EVENTS))
 _ROWS_AT_A_TIME = 100_000
 """As numbers of Python they take four times the room."""
 
@@ -111,9 +103,9 @@ def _scan(path: Path, filters: Filters) -> pl.LazyFrame:
 
     line = pl.col("line")
     beginning = line.str.head(_BEGINNING_CHARACTERS)
-    number = beginning.str.slice(len(_BEGINNING), _LONGEST_NUMBER + 1)
+    number = beginning.str.slice(len(TRANSACTION), _LONGEST_NUMBER + 1)
     slot = number.str.slice(0, number.str.find(",", literal=True))
-    between = len(_BEGINNING) + slot.str.len_bytes() + 1
+    between = len(TRANSACTION) + slot.str.len_bytes() + 1
     at = beginning.str.find(_SIGNATURE, literal=True)
     is_next = (at == between) | (
         beginning.str.slice(between, len(_TIMESTAMP)).eq(_TIMESTAMP)
@@ -121,9 +113,9 @@ def _scan(path: Path, filters: Filters) -> pl.LazyFrame:
     )
     rest = beginning.str.slice(at + len(_SIGNATURE), _LONGEST_SIGNATURE + len(_AFTER_SIGNATURE))
     signature = rest.str.slice(0, rest.str.find(_AFTER_SIGNATURE, literal=True))
-    fits = (beginning.str.starts_with(_BEGINNING) & is_next & signature.is_not_null()).fill_null(False)
+    fits = (beginning.str.starts_with(TRANSACTION) & is_next & signature.is_not_null()).fill_null(False)
     end = line.str.tail(_END_CHARACTERS)
-    without_session = line.str.len_bytes() - (end.str.len_bytes() - end.str.find(_SESSION, literal=True)).fill_null(0)
+    without_session = line.str.len_bytes() - (end.str.len_bytes() - end.str.find(SESSION, literal=True)).fill_null(0)
     return pl.scan_lines(path).select(
         key=pl.when(fits).then(signature.hash()),
         slot=slot.cast(pl.UInt64, strict=False),
@@ -142,7 +134,7 @@ def _decode_other_shapes(path: Path, frame: pl.DataFrame) -> pl.DataFrame:
     """
     import polars as pl
 
-    is_other = pl.any_horizontal(pl.col("unknown").str.starts_with(kind) for kind in _OTHER_TYPES)
+    is_other = pl.any_horizontal(pl.col("unknown").str.starts_with(kind) for kind in OTHER_EVENTS)
     unread = frame.with_row_index("line").filter(pl.col("unknown").is_not_null() & (pl.col("length") > 0))
     places = unread.filter(~is_other).select("line", "offset", "length")
     if places.is_empty():

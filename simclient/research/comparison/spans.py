@@ -13,13 +13,15 @@ from typing import BinaryIO
 
 import attrs
 
+from .shape import TRANSACTION
+
 __all__ = ["Span", "cut_alike"]
 
 _LOOK_BYTES = 8 << 20
 """So far is looked for a transaction, and for one of another slot than its predecessor: more than a full block's lines take."""
 _NEAR_BYTES = 1 << 18
 """Bisecting goes on until a slot is known to begin within so many bytes: less is read in the time of one more step."""
-_SLOT = re.compile(rb'\{"type":"tx","data":\{"slot":(\d{1,20}),')
+_SLOT = re.compile(re.escape(TRANSACTION.encode()) + rb"(\d{1,20}),")
 
 
 @attrs.frozen

@@ -19,6 +19,7 @@ from ..records import RunFileError
 from .collect import Collector
 from .joined import Places
 from .pairs import PairComparison, decode_line
+from .shape import OTHER_EVENTS, SESSION, TRANSACTION
 from .spans import Span
 from .values import Filters
 
@@ -26,18 +27,12 @@ __all__ = ["SpansJoined", "UnusualError", "join_in_step", "number_of"]
 
 _MOST_WAITING = 200_000
 _BUFFER_BYTES = 1 << 20
+_TRANSACTION = TRANSACTION.encode()
+_OTHERS = tuple(beginning.encode() for beginning in OTHER_EVENTS)
+_SESSION = SESSION.encode()
 _HEAD = re.compile(
-    rb'\{"type":"tx","data":\{"slot":(\d+),(?:"timestamp":-?\d+,)?"signature":"([1-9A-HJ-NP-Za-km-z]{1,90})","success":'
+    re.escape(_TRANSACTION) + rb'(\d+),(?:"timestamp":-?\d+,)?"signature":"([1-9A-HJ-NP-Za-km-z]{1,90})","success":'
 )
-_TRANSACTION = b'{"type":"tx","data":{"slot":'
-_OTHERS = (
-    b'{"type":"diff"',
-    b'{"type":"logs"',
-    b'{"type":"session_started"',
-    b'{"type":"metadata"',
-    b'{"type":"summary"',
-)
-_SESSION = b',"session_id":"'
 _END_BYTES = 160
 """Longer than the key of a session at the end of a line."""
 
