@@ -14,7 +14,7 @@ import attrs
 class Double:
     number: int
 
-    def run(self) -> tuple[int, int]:
+    def __call__(self) -> tuple[int, int]:
         return 2 * self.number, os.getpid()
 
 
@@ -22,7 +22,7 @@ class Double:
 class ReadFile:
     path: Path
 
-    def run(self) -> bytes:
+    def __call__(self) -> bytes:
         return self.path.read_bytes()
 
 
@@ -32,7 +32,7 @@ class WaitForever:
 
     path: Path
 
-    def run(self) -> None:
+    def __call__(self) -> None:
         self.path.write_text(str(os.getpid()))
         signal.pause()
 
@@ -43,7 +43,7 @@ class RaiseWhenThere:
 
     path: Path
 
-    def run(self) -> None:
+    def __call__(self) -> None:
         while not (self.path.exists() and self.path.read_text()):
             os.sched_yield()
         raise KeyboardInterrupt
@@ -51,7 +51,7 @@ class RaiseWhenThere:
 
 @attrs.frozen
 class KillItself:
-    def run(self) -> None:
+    def __call__(self) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -59,5 +59,5 @@ class KillItself:
 class Fail:
     """Has a fault."""
 
-    def run(self) -> None:
+    def __call__(self) -> None:
         sys.exit("no memory is left")

@@ -33,7 +33,7 @@ def _way_of_joining(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPa
         monkeypatch.setattr(compare_module, "compare_in_parts", lambda *_: None)
     if request.param == "in parts":
         monkeypatch.setattr(parts_module, "_shares", lambda _size: [0.3, 0.5, 0.7])
-        monkeypatch.setattr(parts_module, "do_all", lambda tasks: [task.run() for task in tasks])
+        monkeypatch.setattr(parts_module, "do_all", lambda tasks: [task() for task in tasks])
 
 
 def compare(tmp_path: Path, a: list[str], b: list[str], **options: object) -> Comparison:

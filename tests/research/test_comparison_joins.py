@@ -46,7 +46,7 @@ def test_files_read_side_by_side_are_joined_as_by_their_hashes(
     first, second = file_of(folder / "a.ndjson", a), file_of(folder / "b.ndjson", b)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(parts, "_shares", lambda _size: shares)
-        patch.setattr(parts, "do_all", lambda tasks: [task.run() for task in tasks])
+        patch.setattr(parts, "do_all", lambda tasks: [task() for task in tasks])
         is_left = compare_in_parts(first, second, Filters(), None) is None
         compared = compare_runs(first, second)
 
@@ -57,7 +57,7 @@ def test_files_read_side_by_side_are_joined_as_by_their_hashes(
 def test_a_signature_that_is_twice_in_both_files_counts_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where one part has it in both files, and two others in one each."""
     monkeypatch.setattr(parts, "_shares", lambda _size: [0.2, 0.5])
-    monkeypatch.setattr(parts, "do_all", lambda tasks: [task.run() for task in tasks])
+    monkeypatch.setattr(parts, "do_all", lambda tasks: [task() for task in tasks])
     blocks = [[tx(10 * slot + number, slot=slot) for number in range(4)] for slot in (1, 2, 3)]
     twice = {slot: tx(1, slot=slot) for slot in (1, 2, 3)}
     first = write(tmp_path / "a.ndjson", *blocks[0], twice[1], *blocks[1], *blocks[2], twice[3])

@@ -62,4 +62,4 @@ def compare_pairs(work: PairWork) -> Collector:
     count = len(work.places[0])
     processes = max(1, min(core_count(), count // _WORTH_A_PROCESS))
     step = max(1, -(-count // processes))
-    return Collector.merged(do_all([work.part(begin, begin + step) for begin in range(0, count, step)]), work.limit)
+    return Collector.merged(do_all([work.part(begin, begin + step).run for begin in range(0, count, step)]), work.limit)

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Sequence
+from functools import partial
 from itertools import chain
 from pathlib import Path
-
-import attrs
 
 from .collect import Collector
 from .joined import Joined, Places
@@ -28,27 +27,6 @@ _START_BYTES = 100 << 20
 """Of each file: so much is joined in the time in which a process starts, so the first part, which is not sent to one, is larger by it."""
 
 
-@attrs.frozen(kw_only=True)
-class _Part:
-    """One part of both files."""
-
-    spans: tuple[Span, Span]
-    filters: Filters
-    limit: int | None
-
-    def run(self) -> SpansJoined | None:
-        """Join the part, and compare what differs; None: the files are not such as can be joined in this way.
-
-        Raises:
-            RunFileError: A line is damaged.
-            OSError: A file cannot be read.
-        """
-        try:
-            return join_in_step(*self.spans, self.filters, self.limit)
-        except UnusualError:
-            return None
-
-
 def compare_in_parts(
     baseline: Path, experiment: Path, filters: Filters, limit: int | None
 ) -> tuple[Joined, Collector] | None:
@@ -63,7 +41,7 @@ def compare_in_parts(
         return None
 
     spans = cut_alike(baseline, experiment, _shares(baseline.stat().st_size))
-    answers = do_all([_Part(spans=one, filters=filters, limit=limit) for one in spans])
+    answers = do_all([partial(_join_part, *both, filters, limit) for both in spans])
     found = [answer for answer in answers if answer is not None]
     joined = _together(found) if len(found) == len(answers) else None
     return None if joined is None else (joined, Collector.merged((one.collector for one in found), limit))
@@ -74,6 +52,19 @@ def _shares(size: int) -> list[float]:
     parts = min(core_count(), 1 + size // (2 * _START_BYTES))
     each = (size - _START_BYTES) / parts
     return [(_START_BYTES + number * each) / size for number in range(1, parts)]
+
+
+def _join_part(baseline: Span, experiment: Span, filters: Filters, limit: int | None) -> SpansJoined | None:
+    """Join one part of both files, and compare what differs; None: they are not such as can be joined in this way.
+
+    Raises:
+        RunFileError: A line is damaged.
+        OSError: A file cannot be read.
+    """
+    try:
+        return join_in_step(baseline, experiment, filters, limit)
+    except UnusualError:
+        return None
 
 
 def _together(parts: Sequence[SpansJoined]) -> Joined | None:

@@ -14,7 +14,7 @@ def main() -> None:
     """Do the task."""
     task: Task[Any] = pickle.loads(sys.stdin.buffer.read())  # noqa: S301 - from our own process
     try:
-        answer = task.run()
+        answer = task()
     except (SimClientError, OSError) as error:
         answer = error
     sys.stdout.buffer.write(pickle.dumps(answer))

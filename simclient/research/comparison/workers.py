@@ -11,24 +11,17 @@ import pickle
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from ...errors import SimClientError
 
 __all__ = ["Task", "core_count", "do_all"]
 
-Answer_co = TypeVar("Answer_co", covariant=True)
 Answer = TypeVar("Answer")
-
-
-class Task(Protocol[Answer_co]):
-    """Work that can be sent to another process, as its answer can be sent back."""
-
-    def run(self) -> Answer_co:
-        """Do the work."""
-        ...
+Task = Callable[[], Answer]
+"""Work that can be sent to another process, as its answer can be sent back: both can be pickled."""
 
 
 def core_count() -> int:
@@ -45,7 +38,7 @@ def do_all(tasks: Sequence[Task[Answer]]) -> list[Answer]:
     """
     with ExitStack() as stack:
         processes = [stack.enter_context(_started(task)) for task in tasks[1:]]
-        return [*(task.run() for task in tasks[:1]), *map(_answer, processes)]
+        return [*(task() for task in tasks[:1]), *map(_answer, processes)]
 
 
 @contextmanager
